@@ -1,0 +1,82 @@
+"""minicnn: a from-scratch engine for learning convolutional networks, with PyTorch's API.
+
+    import minicnn as torch
+    import minicnn.nn as nn
+    import minicnn.nn.functional as F
+    import minicnn.optim as optim
+
+What is learned here is true there: the same names, argument order, defaults and semantics, for the part that
+minicnn covers. What it does not cover raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _np
+
+from . import errors
+from .autograd import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .backend import (
+    cuda,
+    device,
+    get_default_device,
+    get_num_threads,
+    set_default_device,
+    set_num_threads,
+)
+from .ops.arithmetic import *
+from .ops.elementwise import *
+from .ops.reduce import *
+from .ops.index import *
+from .ops.shape import *
+from .ops.linalg import *
+from .ops.convert import *
+from .ops.creation import *
+from .ops import inplace as _inplace
+from .promotion import can_cast, get_default_dtype, promote_types, result_type, set_default_dtype
+from .random import (
+    Generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
+
+from ._version import __version__
+
+float16 = half = _np.dtype("float16")
+float32 = float = _np.dtype("float32")
+float64 = double = _np.dtype("float64")
+uint8 = _np.dtype("uint8")
+int8 = _np.dtype("int8")
+int16 = short = _np.dtype("int16")
+int32 = int = _np.dtype("int32")
+int64 = long = _np.dtype("int64")
+bool = _np.dtype("bool")
+finfo, iinfo = _np.finfo, _np.iinfo
+from math import e, inf, nan, pi  # noqa: E402
+
+
+def is_tensor(obj: Any) -> Any:
+    """Return whether `obj` is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_floating_point(input: Tensor) -> Any:
+    """Return whether `input` has a floating dtype."""
+    return input.is_floating_point()
+
+
+def numel(input: Tensor) -> Any:
+    """Return the number of elements of `input`."""
+    return input.numel()

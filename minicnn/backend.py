@@ -1,0 +1,176 @@
+"""Where arrays live: NumPy on the CPU, CuPy on a CUDA GPU.
+
+Device follows data. An operation asks `array_module` for the module its arrays belong to and works
+there; no other part of minicnn knows which device it is running on. CuPy is imported the first time
+that a CUDA device is asked for, never before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .errors import DeviceError
+
+
+def array_module(x: Any) -> ModuleType:
+    """Return the module whose functions work on array `x`: numpy, or cupy for a CUDA array."""
+    if isinstance(x, (np.ndarray, np.generic, int, float)):
+        return np
+    return sys.modules[type(x).__module__.partition(".")[0]]
+
+
+def as_array(y: Any) -> Any:
+    """Return `y` as an array: NumPy gives scalars, not 0-d arrays, from full reductions."""
+    return np.asarray(y) if isinstance(y, (np.generic, int, float)) else y
+
+
+class device:  # lower case, as in PyTorch
+    """A place for tensors: ``device("cpu")``, ``device("cuda")``, ``device("cuda", 1)``."""
+
+    __slots__ = ("type", "index")
+
+    def __init__(self, type: str | device, index: int | None = None):
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif ":" in str(type):
+            type, _, number = type.partition(":")
+            if not number.isdigit():
+                raise DeviceError(f"device: '{type}:{number}' has no number; write e.g. 'cuda:0'")
+            index = int(number)
+        if type not in ("cpu", "cuda"):
+            raise DeviceError(f"device: '{type}' is not known; use 'cpu' or 'cuda'")
+        self.type, self.index = type, index
+
+    def __repr__(self) -> str:
+        number = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{number})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+CPU = device("cpu")
+_default: device | None = None
+
+
+def get_default_device() -> device:
+    """Return the device of new tensors: the one set, else ``MINICNN_DEVICE``, else the CPU."""
+    global _default
+    if _default is None:
+        _default = device(os.environ.get("MINICNN_DEVICE", "cpu"))
+    return _default
+
+
+def set_default_device(new: str | device) -> None:
+    """Create new tensors on `new` from here on."""
+    global _default
+    _default = device(new)
+
+
+def device_of(x: Any) -> device:
+    """Return the device that array `x` lives on."""
+    if isinstance(x, np.ndarray):
+        return CPU
+    return device("cuda", x.device.id)
+
+
+def to_device(x: Any, where: str | device | None) -> Any:
+    """Return array `x` on device `where` (None: the default), copied only if it is elsewhere."""
+    where = get_default_device() if where is None else device(where)
+    if where.type == "cpu":
+        return x if isinstance(x, np.ndarray) else array_module(x).asnumpy(x)
+    cupy = cuda.module()
+    index = where.index if where.index is not None else cupy.cuda.runtime.getDevice()
+    if index >= cuda.device_count():
+        raise DeviceError(f"device: there is no 'cuda:{index}'; {cuda.device_count()} GPUs found")
+    if not isinstance(x, np.ndarray) and x.device.id == index:
+        return x
+    with cupy.cuda.Device(index):
+        return cupy.asarray(x)
+
+
+class cuda:
+    """What is known of CUDA: ``minicnn.cuda.is_available()``, ``minicnn.cuda.why_not()``."""
+
+    _state: tuple[ModuleType | None, str] | None = None
+
+    @classmethod
+    def _probe(cls) -> tuple[ModuleType | None, str]:
+        # `import cupy` succeeds without a GPU and fails at the first array: so make one.
+        if cls._state is None:
+            try:
+                import cupy  # type: ignore[import-not-found]
+
+                if not cupy.cuda.is_available():
+                    cls._state = None, "CuPy is installed, but it finds no CUDA GPU or driver"
+                else:
+                    cupy.zeros(1)
+                    cls._state = cupy, ""
+            except ImportError as error:
+                cls._state = None, (
+                    f"CuPy cannot be imported ({error}); pip install 'minicnn[cuda13]' or [cuda12]"
+                )
+            except Exception as error:  # the driver's own errors have many types
+                cls._state = None, f"CuPy cannot use the GPU: {error}"
+        return cls._state
+
+    @classmethod
+    def is_available(cls) -> bool:
+        """Whether an array can be made on a CUDA GPU here and now."""
+        return cls._probe()[0] is not None
+
+    @classmethod
+    def why_not(cls) -> str:
+        """Why CUDA is not available, in one line; an empty string when it is."""
+        return cls._probe()[1]
+
+    @classmethod
+    def module(cls) -> ModuleType:
+        """Return CuPy, ready to use, or raise a `DeviceError` that says why it is not."""
+        module, why = cls._probe()
+        if module is None:
+            raise DeviceError(f"cuda: no CUDA device can be used. {why}")
+        return module
+
+    @classmethod
+    def device_count(cls) -> int:
+        """The number of CUDA GPUs."""
+        module = cls._probe()[0]
+        return 0 if module is None else module.cuda.runtime.getDeviceCount()
+
+    @classmethod
+    def synchronize(cls) -> None:
+        """Wait until the GPU has finished all that it was given."""
+        cls.module().cuda.Device().synchronize()
+
+
+_blas_limit: Any = None
+
+
+def set_num_threads(number: int) -> None:
+    """Use `number` threads for matrix products (the BLAS library's) in this process."""
+    global _blas_limit
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"set_num_threads: expected a positive integer, got {number!r}")
+    from threadpoolctl import threadpool_limits
+
+    _blas_limit = threadpool_limits(limits=number, user_api="blas")
+
+
+def get_num_threads() -> int:
+    """Return how many threads a matrix product uses."""
+    from threadpoolctl import threadpool_info
+
+    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(counts, default=1)

@@ -1,0 +1,342 @@
+"""Worker processes: they make batches ahead of the training loop.
+
+Batch b belongs to worker ``b % num_workers``, so batches come back in order without any sorting. Each
+worker has two pipes of its own, one for tasks and one for finished batches:
+
+    this process  -- task -->  worker k:  read samples, collate, pickle  -- batch -->  this process
+
+Pipes that nobody shares make failure simple. A worker that dies closes its end, and the waiting
+process sees it at once; a killed worker cannot leave a shared lock locked. The other way round, when
+this process goes away (even by SIGKILL) its ends close, and every worker stops reading and exits.
+
+How workers start is Python's choice for the system: "fork" on Linux up to Python 3.13, "forkserver" there
+since 3.14, "spawn" on macOS and Windows. Fork shares the data set's memory and needs nothing
+to be picklable, which is why notebooks work; the others start clean interpreters, which need
+picklable data sets and ``if __name__ == "__main__":`` around the training script. Nothing here depends on
+the choice: a task holds everything a batch depends on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pickle
+import queue
+import signal
+import threading
+import time
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ..errors import ArgumentError, WorkerError
+from .loader import Task, make_batch
+from .streams import seed_worker
+
+PATIENCE = 1.0  # seconds that workers get to finish their batch before they are ended
+
+_open_ends: weakref.WeakSet = weakref.WeakSet()  # this process's ends of all pipes to workers
+
+
+class WorkerInfo(NamedTuple):
+    """What `get_worker_info` returns inside a worker."""
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+
+
+_worker_info: WorkerInfo | None = None
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """Return which worker this process is (id, num_workers, seed, dataset); None in the main process."""
+    return _worker_info
+
+
+# ---------------------------------------------------------------------- in the worker
+
+
+class Failure:
+    """An exception on its way from a worker: its type and the text of its traceback."""
+
+    def __init__(self, error: BaseException, worker: int):
+        self.kind = type(error)
+        self.text = (
+            f"Caught {self.kind.__name__} in DataLoader worker process {worker}.\n"
+            "Original " + "".join(traceback.format_exception(error))
+        )
+
+    def packed(self) -> bytes:
+        """Return this failure as bytes; a type that cannot be pickled becomes WorkerError."""
+        try:
+            return _pack(self)
+        except Exception:
+            self.kind = WorkerError
+            return _pack(self)
+
+    def raise_again(self) -> None:
+        """Raise the exception here, with the worker's traceback in its message."""
+        message = _PlainMessage(self.text)
+        try:
+            error = self.kind(message)
+        except Exception:  # its constructor wants something else than one message
+            error = WorkerError(message)
+        raise error from None
+
+
+class _PlainMessage(str):
+    """A text whose repr is itself, because KeyError shows the repr of its message."""
+
+    __repr__ = str.__str__
+
+
+class Job(NamedTuple):
+    """What a worker is told when it starts."""
+
+    worker: int
+    num_workers: int
+    seed: int
+    dataset: Any
+    collate_fn: Callable
+    batched: bool
+    init_fn: Callable | None
+
+
+def run_worker(job: Job, tasks: Any, batches: Any, not_mine: list[Any]) -> None:
+    """The life of a worker: make a batch of every task, until there are no more."""
+    for end in not_mine:  # forked copies of the parent's ends, which would hide that it is gone
+        end.close()
+    # Ctrl-C reaches every process of the terminal; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    failed = _prepare(job)
+    outbox: queue.SimpleQueue = queue.SimpleQueue()
+    threading.Thread(target=_send_all, args=(outbox, batches), daemon=True).start()
+    while (task := _next_task(tasks)) is not None:
+        if failed is not None:
+            outbox.put(failed.packed())
+            continue
+        try:
+            made = make_batch(job.dataset, job.collate_fn, job.batched, task)
+            outbox.put(_pack(made))
+        except Exception as error:
+            outbox.put(Failure(error, job.worker).packed())
+        made = None  # free the batch before the next one is made
+
+
+def _prepare(job: Job) -> Failure | None:
+    """Set up this process; return what went wrong."""
+    global _worker_info
+    from ..backend import set_num_threads
+
+    try:
+        set_num_threads(1)  # the processes share the cores
+        seed_worker(job.seed, job.worker)
+        _worker_info = WorkerInfo(job.worker, job.num_workers, job.seed + job.worker, job.dataset)
+        if job.init_fn is not None:
+            job.init_fn(job.worker)
+    except Exception as error:
+        return Failure(error, job.worker)
+    return None
+
+
+def _next_task(tasks: Any) -> Task | None:
+    try:
+        return tasks.recv()
+    except (EOFError, OSError):  # the parent has closed its end, or is gone
+        return None
+
+
+def _send_all(outbox: queue.SimpleQueue, batches: Any) -> None:
+    """Send finished batches from a thread, so that a full pipe does not keep the next from being made."""
+    try:
+        while True:
+            batches.send_bytes(outbox.get())
+    except OSError:  # nobody reads any more
+        return
+
+
+def _pack(message: Any) -> bytes:
+    from multiprocessing.reduction import ForkingPickler
+
+    return bytes(ForkingPickler.dumps(message, 5))
+
+
+# ---------------------------------------------------------------------- in this process
+
+
+class Worker:
+    """One process with its two pipes, as seen from this side."""
+
+    def __init__(self, context: Any, job: Job):
+        task_reader, self.tasks = context.Pipe(duplex=False)
+        self.batches, batch_writer = context.Pipe(duplex=False)
+        _open_ends.update((self.tasks, self.batches))
+        self.forked = context.get_start_method() == "fork"
+        not_mine = list(_open_ends) if self.forked else []
+        self.number = job.worker
+        self.process = context.Process(
+            target=run_worker,
+            args=(job, task_reader, batch_writer, not_mine),
+            name=f"minicnn data worker {job.worker}",
+            daemon=True,
+        )
+        try:
+            self.process.start()
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise WorkerError(
+                f"DataLoader: the data set, collate_fn or worker_init_fn cannot be sent to a worker: {error}. "
+                "Define them at the top of a module (no lambdas, nothing inside functions), or use "
+                "num_workers=0."
+            ) from error
+        finally:
+            task_reader.close()
+            batch_writer.close()
+
+    def send(self, task: Any) -> None:
+        """Give the worker one more task. If it is dead, `receive` will say so."""
+        with contextlib.suppress(OSError):
+            self.tasks.send(task)
+
+    def receive(self, timeout: float) -> Any:
+        """Return the worker's next batch or failure; raise if it dies or takes too long."""
+        from multiprocessing.connection import wait
+
+        ready = wait([self.batches, self.process.sentinel], timeout or None)
+        if not ready:
+            raise WorkerError(
+                f"DataLoader: timed out after {timeout} seconds: worker {self.number} sent no batch. Raise "
+                "timeout=, or look for what blocks in the data set."
+            )
+        try:
+            message = self.batches.recv_bytes() if self.batches.poll() else None
+        except (EOFError, OSError):
+            message = None
+        if message is None:
+            raise WorkerError(self._last_words())
+        try:
+            return pickle.loads(message)
+        except Exception as error:
+            raise WorkerError(
+                f"DataLoader: the batch that worker {self.number} sent cannot be read here: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _last_words(self) -> str:
+        self.process.join(5)
+        code = self.process.exitcode
+        why = ""
+        if code is not None and code < 0:
+            why = f" ({signal.Signals(-code).name})"
+            if -code == getattr(signal, "SIGKILL", 0):
+                why = " (SIGKILL: often the system was out of memory)"
+        elif code == 1 and not self.forked:
+            why = (
+                ". Its own message stands above; if it speaks of the bootstrapping phase, put the "
+                "training script's code under `if __name__ == '__main__':`"
+            )
+        return (
+            f"DataLoader: worker {self.number} died before its batch was ready, with exit code {code}{why}. "
+            "With num_workers=0 the data set runs in this process, where a debugger can follow it."
+        )
+
+
+class WorkerIterator:
+    """One epoch (with persistent workers: one after another) made by worker processes.
+
+    At most ``prefetch_factor * num_workers`` batches are under way. The processes end when the epoch
+    does, when the loop is left early (the iterator is then freed), and when anything goes wrong.
+    """
+
+    def __init__(self, loader: Any, seed: int, tasks: Iterator[Task]):
+        self.timeout = loader.timeout
+        self.prefetch = loader.prefetch_factor * loader.num_workers
+        self.persistent = loader.persistent_workers
+        self.workers: list[Worker] = []
+        self.pending: deque[Worker] = deque()  # whose turn it is, in the order of the batches
+        self.close = weakref.finalize(self, _end, self.workers, os.getpid())
+        context = _context(loader.multiprocessing_context)
+        try:
+            for k in range(loader.num_workers):
+                job = Job(k, loader.num_workers, seed, *_work_of(loader))
+                self.workers.append(Worker(context, job))
+            self.restart(tasks)
+        except BaseException:
+            self.close()
+            raise
+
+    def restart(self, tasks: Iterator[Task]) -> bool:
+        """Begin another epoch with the same workers; return whether they are still there."""
+        if not self.close.alive:
+            return False
+        while self.pending:  # batches of an epoch that was left early
+            self.pending.popleft().receive(self.timeout)
+        self.tasks = tasks
+        self.turn = itertools.cycle(self.workers)
+        for _ in range(self.prefetch):
+            self._send_next()
+        return True
+
+    def _send_next(self) -> None:
+        for task in itertools.islice(self.tasks, 1):
+            worker = next(self.turn)
+            worker.send(task)
+            self.pending.append(worker)
+
+    def __iter__(self) -> WorkerIterator:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.pending:
+            if not self.persistent:
+                self.close()
+            raise StopIteration
+        try:
+            batch = self.pending.popleft().receive(self.timeout)
+            self._send_next()
+        except BaseException:  # also Ctrl-C, which may leave half a message in a pipe
+            self.pending.clear()
+            self.close()
+            raise
+        if isinstance(batch, Failure):
+            batch.raise_again()
+        return batch
+
+
+def _work_of(loader: Any) -> tuple[Any, Callable, bool, Callable | None]:
+    return loader.dataset, loader.collate_fn, loader._batched, loader.worker_init_fn
+
+
+def _context(choice: Any) -> Any:
+    """Return the multiprocessing context that `choice` (None, a name or a context) means."""
+    import multiprocessing
+
+    if choice is None or isinstance(choice, str):
+        known = multiprocessing.get_all_start_methods()
+        if choice is not None and choice not in known:
+            raise ArgumentError(
+                f"DataLoader: multiprocessing_context must be one of {known} on this system, got {choice!r}"
+            )
+        return multiprocessing.get_context(choice)
+    return choice
+
+
+def _end(workers: list[Worker], owner: int) -> None:
+    """End the processes: ask by closing the pipes, then insist."""
+    if os.getpid() != owner:  # a forked copy of the iterator is freed in a worker
+        return
+    for worker in workers:
+        worker.tasks.close()
+        worker.batches.close()
+    for insist in (None, "terminate", "kill"):
+        deadline = time.monotonic() + PATIENCE
+        for worker in workers:
+            if insist and worker.process.is_alive():
+                getattr(worker.process, insist)()
+        for worker in workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))

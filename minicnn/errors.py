@@ -1,0 +1,80 @@
+"""The exceptions of minicnn: one type for each kind of mistake.
+
+Every message names the operation, the rule that was broken, the values that broke it and the way
+out. Each class also derives from the built-in exception that PyTorch raises for the same mistake,
+so that ``except RuntimeError`` and the like mean the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class MinicnnError(Exception):
+    """The base of every error that minicnn raises on purpose."""
+
+
+class ShapeError(MinicnnError, RuntimeError, ValueError):
+    """Shapes, ranks or channel counts that do not fit together."""
+
+
+class DTypeError(MinicnnError, RuntimeError, TypeError):
+    """A dtype that the operation cannot take."""
+
+
+class DeviceError(MinicnnError, RuntimeError):
+    """Tensors on different devices, or a device that is not there."""
+
+
+class DimensionError(MinicnnError, IndexError):
+    """A dimension number outside a tensor's rank."""
+
+
+class LabelError(MinicnnError, IndexError, ValueError, RuntimeError):
+    """Class labels out of range, or of the wrong form."""
+
+
+class GraphError(MinicnnError, RuntimeError):
+    """A backward pass that cannot be run: nothing recorded, or already freed."""
+
+
+class InPlaceError(GraphError):
+    """A value that a pending backward pass needs was changed in place."""
+
+
+class AnomalyError(MinicnnError, RuntimeError):
+    """NaN or infinity, found while ``detect_anomaly`` was on."""
+
+
+class FileError(MinicnnError, OSError, RuntimeError):
+    """A data or weights file that is missing, truncated or altered."""
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """A data or weights file, or its folder, that is not there."""
+
+
+class WorkerError(MinicnnError, RuntimeError):
+    """A process that loads data died, fell silent, or sent what cannot be read."""
+
+
+class UnknownNameError(MinicnnError, ValueError, KeyError):
+    """A name that is not known: of a model, a data set, an optimizer."""
+
+    __str__ = Exception.__str__  # KeyError would print the message in quotes
+
+
+class UnsupportedError(MinicnnError, NotImplementedError):
+    """Something that PyTorch has and minicnn does not cover."""
+
+
+class ArgumentError(MinicnnError, ValueError):
+    """An option whose value is impossible, such as a negative learning rate."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the known name most like `name`, or an empty string."""
+    import difflib
+
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,93 @@
+"""Kernels: the inner loops of minicnn, on arrays only, and the table that says which one runs.
+
+Every kernel has a reference implementation, written to be read, that takes the arrays of any module.
+Some have a tuned one besides, for arrays that qualify. `get` picks; nothing else in minicnn knows
+that there is more than one. ``with use("reference"):`` runs everything on the reference, to see whether
+a strange result comes from a tuned kernel, or to step through one that can be read.
+
+Conventions: images (N, C, H, W), filters (F, C / groups, KH, KW), cross-correlation; ``stride`` and
+``dilation`` are pairs, ``padding`` is ((top, bottom), (left, right)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnknownNameError, nearest
+from . import cpu, cpu_pool, reference, resample
+
+TABLE: dict[str, dict[str, Callable[..., Any]]] = {
+    "conv2d": {"reference": reference.conv2d, "cpu": cpu.conv2d},
+    "conv2d_input_grad": {
+        "reference": reference.conv2d_input_grad,
+        "cpu": cpu.conv2d_input_grad,
+    },
+    "conv2d_weight_grad": {
+        "reference": reference.conv2d_weight_grad,
+        "cpu": cpu.conv2d_weight_grad,
+    },
+    "max_pool2d": {"reference": reference.max_pool2d, "cpu": cpu_pool.max_pool2d},
+    "max_pool2d_input_grad": {
+        "reference": reference.max_pool2d_input_grad,
+        "cpu": cpu_pool.max_pool2d_input_grad,
+    },
+    "max_pool2d_select": {"reference": reference.max_pool2d_select},
+    "avg_pool2d": {"reference": reference.avg_pool2d, "cpu": cpu_pool.avg_pool2d},
+    "avg_pool2d_input_grad": {
+        "reference": reference.avg_pool2d_input_grad,
+        "cpu": cpu_pool.avg_pool2d_input_grad,
+    },
+    "resample": {"reference": resample.resample},
+}
+
+
+def _fits_cpu(*arrays: Any) -> bool:
+    """Floating NumPy arrays of one dtype (the winners' integers aside), none of them empty."""
+    dtype = arrays[0].dtype
+    return dtype.kind == "f" and all(
+        type(a) is np.ndarray and a.size > 0 and (a.dtype == dtype or a.dtype.kind in "iu")
+        for a in arrays
+    )
+
+
+QUALIFIES: dict[str, Callable[..., bool]] = {"cpu": _fits_cpu}
+
+
+class _Choice(threading.local):
+    forced: str | None = None
+
+
+_choice = _Choice()
+
+
+def get(name: str, *arrays: Any) -> Callable[..., Any]:
+    """Return the implementation of kernel `name` for these arrays: a tuned one, or the reference."""
+    implementations = TABLE[name]
+    if _choice.forced != "reference":
+        for kind, qualifies in QUALIFIES.items():
+            if kind in implementations and qualifies(*arrays):
+                return implementations[kind]
+    return implementations["reference"]
+
+
+@contextlib.contextmanager
+def use(kind: str) -> Iterator[None]:
+    """Run every kernel of this thread on the ``"reference"`` inside a `with` block.
+
+    ``use("tuned")`` goes back to the usual choice.
+    """
+    if kind not in ("reference", "tuned"):
+        raise UnknownNameError(
+            f"kernels.use: '{kind}' is not known; use 'reference' or 'tuned'."
+            + nearest(kind, ("reference", "tuned"))
+        )
+    before, _choice.forced = _choice.forced, kind
+    try:
+        yield
+    finally:
+        _choice.forced = before

@@ -1,0 +1,131 @@
+"""Pooling tuned for NumPy on a CPU: whole slices compared tap by tap, the channels last.
+
+A window of a 2 x 2 pooling is never gathered. Its four pixels lie in four strided slices of the
+image, and ``np.maximum`` of two slices treats every window at once at the speed of memory. Blocks of a
+few images keep the slices in cache from tap to tap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import reference
+from .geometry import Padding, Pair
+from .layout import Windows, adding_into, blocks, channels_last, cut, in_float32, workspace
+
+
+def _image_blocks(x: np.ndarray) -> list[slice]:
+    """Return slices of the batch of about half a cache of pixels each."""
+    return [images for images, _ in blocks(len(x), 1, 2 * x[0].nbytes)]
+
+
+@in_float32
+def max_pool2d(
+    x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, out_hw: Pair
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (y, winner), see the reference. Costs KH KW comparisons and maxima of slices."""
+    windows = Windows(out_hw, kernel, stride, padding, dilation)
+    small = np.min_scalar_type(kernel[0] * kernel[1])  # a byte for all but giant windows
+    y = channels_last((*x.shape[:2], *out_hw), x.dtype)
+    winner = channels_last(y.shape, small)
+    for images in _image_blocks(x):
+        piece = cut(x[images], windows.rectangle(), fill=-np.inf)
+        _running_maximum(piece, y[images], winner[images], windows)
+        if not np.isfinite(y[images]).all():  # NaN, or nothing above the padding: think twice
+            y[images], winner[images] = reference.max_pool2d(
+                x[images], kernel, stride, padding, dilation, out_hw
+            )
+    return y, winner
+
+
+def _running_maximum(
+    x: np.ndarray, y: np.ndarray, winner: np.ndarray, windows: Windows
+) -> None:
+    """Walk over the taps in order; a pixel wins where it is greater than all before it."""
+    greater = _scratch("greater", y, np.uint8)
+    number = _scratch("number", y, winner.dtype)
+    for i, j, rows, columns in windows.taps():
+        pixel = x[:, :, rows, columns]  # (B, C, OH, OW)
+        if i == j == 0:
+            y[...] = pixel
+            winner[...] = 0
+            continue
+        np.greater(pixel, y, out=greater.view(np.bool_))
+        np.maximum(pixel, y, out=y)
+        # A later winner has the larger number, so that a maximum replaces a masked assignment.
+        np.multiply(greater, winner.dtype.type(i * windows.kernel[1] + j), out=number)
+        np.maximum(winner, number, out=winner)
+
+
+def _scratch(role: str, like: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return a workspace of the shape of `like`, channels last."""
+    n, c, h, w = like.shape
+    return workspace(role, (n, h, w, c), np.dtype(dtype)).transpose(0, 3, 1, 2)
+
+
+@in_float32
+def max_pool2d_input_grad(
+    dy: np.ndarray,
+    winner: np.ndarray,
+    input_hw: Pair,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+) -> np.ndarray:
+    """dx: each output's gradient goes to the pixel that won.
+
+    A mask of all ones or all zeros, bit by bit, keeps a number or makes it zero. It is as fast as a
+    product with 1 or 0, and leaves no NaN where the gradient is infinite.
+    """
+    windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
+    dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
+    bits = np.dtype(f"i{dy.itemsize}")
+    for images in _image_blocks(dx):
+        gradient = cut(dy[images], ((0, dy.shape[2]), (0, dy.shape[3])))
+        won = winner[images]
+        here, mask = _scratch("here", won, bool), _scratch("mask", won, bits)
+        with adding_into(dx[images], windows.rectangle()) as total:
+            for i, j, rows, columns in windows.taps():
+                np.equal(won, won.dtype.type(i * kernel[1] + j), out=here)
+                np.copyto(mask, here)
+                np.negative(mask, out=mask)  # 1 becomes -1, which is all ones
+                np.bitwise_and(mask, gradient.view(bits), out=mask)
+                total[:, :, rows, columns] += mask.view(dy.dtype)
+    return dx
+
+
+@in_float32
+def avg_pool2d(
+    x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, out_hw: Pair, divisor: Any
+) -> np.ndarray:
+    """y: the sum of each window over `divisor`."""
+    windows = Windows(out_hw, kernel, stride, padding)
+    y = channels_last((*x.shape[:2], *out_hw), x.dtype)
+    for images in _image_blocks(x):
+        piece, total = cut(x[images], windows.rectangle()), y[images]
+        for i, j, rows, columns in windows.taps():
+            if i == j == 0:
+                total[...] = piece[:, :, rows, columns]
+            else:
+                total += piece[:, :, rows, columns]
+        total /= divisor
+    return y
+
+
+@in_float32
+def avg_pool2d_input_grad(
+    dy: np.ndarray, input_hw: Pair, kernel: Pair, stride: Pair, padding: Padding, divisor: Any
+) -> np.ndarray:
+    """dx: each output's gradient, over `divisor`, goes to every pixel of its window."""
+    windows = Windows(dy.shape[2:], kernel, stride, padding)
+    dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
+    for images in _image_blocks(dx):
+        share = _scratch("share", dy[images], dy.dtype)
+        np.divide(dy[images], divisor, out=share)
+        with adding_into(dx[images], windows.rectangle()) as total:
+            for _, _, rows, columns in windows.taps():
+                total[:, :, rows, columns] += share
+    return dx

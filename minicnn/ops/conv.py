@@ -1,0 +1,375 @@
+"""Convolution, its transpose and its weight gradient: three ops that differentiate into each other.
+
+A convolution layer computes the cross-correlation
+
+    y[n, f, oh, ow] = b[f] + sum over c, i, j of x[n, c, oh SH + i DH - top, ow SW + j DW - left] w[f, c, i, j]
+
+which is linear in x and linear in w. So, with <a, b> the sum of products of all elements, there
+are two more functions, `Conv2dInputGrad` and `Conv2dWeightGrad`, for which
+
+    <conv(x, w), g>  =  <x, input_grad(g, w)>  =  <w, weight_grad(g, x)>      for every g.
+
+They are the gradients of the convolution. And since all three are one trilinear form, seen from y, from x and from
+w, the gradients of each are made of the other two: no further code is needed for any derivative.
+
+The input gradient is a useful layer by itself: it turns few pixels into many. As a layer it is called
+transposed convolution (or, wrongly, deconvolution).
+
+*Conventions.* Images (N, C, H, W), filters (F, C / groups, KH, KW). Sources: LeCun et al. 1989, "Backpropagation
+applied to handwritten zip code recognition"; Dumoulin and Visin 2016, "A guide to convolution
+arithmetic for deep learning" (sizes, transposes); Zeiler et al. 2010 (transposed convolution);
+Yu and Koltun 2016 (dilation); Krizhevsky et al. 2012, section 3.2 (groups).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .. import kernels
+from ..autograd import Op
+from ..errors import DTypeError, ShapeError, UnsupportedError
+from ..kernels.geometry import Padding, Pair, same_padding, transposed_size
+from ..tensor import Tensor, check_tensor
+from .windows import as_image, like_input, per_axis, symmetric
+
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+
+
+@dataclass(eq=False, repr=False)
+class Conv2d(Op):
+    """y = conv(x, w) + b.   dx = input_grad(dy, w),  dw = weight_grad(dy, x),  db = sum of dy.
+
+    Shapes: x (N, C, H, W), w (F, C / groups, KH, KW), b (F,), optional; y (N, F, OH, OW).
+    Costs N F OH OW KH KW C / groups multiply-adds, and each gradient as many again.
+    """
+
+    stride: Pair
+    padding: Padding
+    dilation: Pair
+    groups: int
+
+    def forward(self, x: Any, w: Any, b: Any = None) -> Any:
+        kernel = kernels.get("conv2d", x, w)
+        y = kernel(x, w, self.stride, self.padding, self.dilation, self.groups)
+        if b is not None:
+            y += b[:, None, None]
+        return y
+
+    def dx(self, dy: Tensor, w: Tensor) -> Tensor:
+        input_hw = self.shapes[0][2:]
+        op = Conv2dInputGrad(input_hw, self.stride, self.padding, self.dilation, self.groups)
+        return op(dy, w)
+
+    def dw(self, dy: Tensor, x: Tensor) -> Tensor:
+        kernel_hw = self.shapes[1][2:]
+        op = Conv2dWeightGrad(kernel_hw, self.stride, self.padding, self.dilation, self.groups)
+        return op(dy, x)
+
+    def db(self, dy: Tensor) -> Tensor:
+        return dy.sum((0, 2, 3))
+
+
+@dataclass(eq=False, repr=False)
+class Conv2dInputGrad(Op):
+    """y = input_grad(g, w), the transpose of conv in x.   dg = conv(dy, w),  dw = weight_grad(g, dy).
+
+    Because <y, dy> = <input_grad(g, w), dy> = <g, conv(dy, w)> = <w, weight_grad(g, dy)>.
+    Shapes: g (N, F, OH, OW), w (F, C / groups, KH, KW); y (N, C, *input_hw).
+    """
+
+    input_hw: Pair
+    stride: Pair
+    padding: Padding
+    dilation: Pair
+    groups: int
+
+    def forward(self, g: Any, w: Any) -> Any:
+        kernel = kernels.get("conv2d_input_grad", g, w)
+        return kernel(
+            g, w, self.input_hw, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def dg(self, dy: Tensor, w: Tensor) -> Tensor:
+        return Conv2d(self.stride, self.padding, self.dilation, self.groups)(dy, w)
+
+    def dw(self, dy: Tensor, g: Tensor) -> Tensor:
+        kernel_hw = self.shapes[1][2:]
+        op = Conv2dWeightGrad(kernel_hw, self.stride, self.padding, self.dilation, self.groups)
+        return op(g, dy)
+
+
+@dataclass(eq=False, repr=False)
+class Conv2dWeightGrad(Op):
+    """y = weight_grad(g, x), the transpose of conv in w.   dg = conv(x, dy),  dx = input_grad(g, dy).
+
+    Because <y, dy> = <weight_grad(g, x), dy> = <g, conv(x, dy)> = <x, input_grad(g, dy)>.
+    Shapes: g (N, F, OH, OW), x (N, C, H, W); y (F, C / groups, *kernel_hw).
+    """
+
+    kernel_hw: Pair
+    stride: Pair
+    padding: Padding
+    dilation: Pair
+    groups: int
+
+    def forward(self, g: Any, x: Any) -> Any:
+        kernel = kernels.get("conv2d_weight_grad", g, x)
+        return kernel(
+            g, x, self.kernel_hw, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def dg(self, dy: Tensor, x: Tensor) -> Tensor:
+        return Conv2d(self.stride, self.padding, self.dilation, self.groups)(x, dy)
+
+    def dx(self, dy: Tensor, g: Tensor) -> Tensor:
+        input_hw = self.shapes[1][2:]
+        op = Conv2dInputGrad(input_hw, self.stride, self.padding, self.dilation, self.groups)
+        return op(g, dy)
+
+
+# ------------------------------------------------------------------------- public functions
+
+
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolve sequences (N, C, L), or one (C, L), with filters (F, C / groups, K). See `conv2d`."""
+    return _convolve("conv1d", input, weight, bias, stride, padding, dilation, groups, 1)
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide filters over images and return how well each matches everywhere (cross-correlation).
+
+    Args:
+        input: images (N, C, H, W), or one image (C, H, W).
+        weight: filters (F, C / groups, KH, KW).
+        bias: one number per filter (F,), added to its output, or None.
+        stride: how far the filter moves between outputs; a number or (rows, columns).
+        padding: zeros on each side; a number, (rows, columns), ``"valid"`` for none, or ``"same"`` for
+            as many as keep the size (stride 1 only; an odd one goes to the bottom and right).
+        dilation: the distance between the pixels under neighbouring filter elements.
+        groups: split channels and filters into this many groups that do not see each other.
+
+    Shape:
+        (N, F, OH, OW), with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
+
+    Raises:
+        ShapeError: ranks, channels, groups or sizes that do not fit.
+        DTypeError: `input`, `weight` and `bias` of different dtypes.
+    """
+    return _convolve("conv2d", input, weight, bias, stride, padding, dilation, groups, 2)
+
+
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """Transposed convolution of sequences (N, C, L), or one (C, L). See `conv_transpose2d`."""
+    return _transpose(
+        "conv_transpose1d",
+        (input, weight, bias),
+        (stride, padding, output_padding, dilation),
+        groups,
+        1,
+    )
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """Add to the output, for each input pixel, the filter scaled by it: conv2d's input gradient.
+
+    Args:
+        input: images (N, C, H, W), or one image (C, H, W).
+        weight: filters (C, F / groups, KH, KW): as for the convolution that maps F channels to C.
+        bias: one number per output channel (F,), or None.
+        stride: how far apart the filters of neighbouring input pixels lie in the output.
+        padding: how many pixels are cut off on each side of the output.
+        output_padding: further rows and columns at the bottom and right, since several sizes convolve
+            to the same one; less than the stride or the dilation.
+        groups, dilation: as in `conv2d`.
+
+    Shape:
+        (N, F, OH, OW), OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
+    """
+    return _transpose(
+        "conv_transpose2d",
+        (input, weight, bias),
+        (stride, padding, output_padding, dilation),
+        groups,
+        2,
+    )
+
+
+def _convolve(
+    name: str,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    axes: int,
+) -> Tensor:
+    x = _check(name, input, weight, bias, groups, axes)
+    f, c, *kernel = weight.shape
+    _check_channels(name, input, weight, c * groups, axes)
+    _check_bias(name, weight, bias, f)
+    strides = per_axis(name, "stride", stride, axes, 1)
+    dilations = per_axis(name, "dilation", dilation, axes, 1)
+    pads = _padding(name, padding, kernel, strides, dilations, axes)
+    w = weight if axes == 2 else weight.reshape((f, c, 1, *kernel))
+    _check_size(name, x, w, pads, dilations, axes)
+    op = Conv2d(strides, pads, dilations, groups)
+    y = op(x, w) if bias is None else op(x, w, bias)
+    return like_input(y, input, axes)
+
+
+def _transpose(
+    name: str, tensors: tuple[Any, Any, Any], options: tuple[Any, ...], groups: int, axes: int
+) -> Tensor:
+    input, weight, bias = tensors
+    x = _check(name, input, weight, bias, groups, axes)
+    c, f, *kernel = weight.shape
+    _check_channels(name, input, weight, c, axes)
+    _check_bias(name, weight, bias, f * groups)
+    least = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1}
+    stride, padding, extra, dilation = (
+        per_axis(name, option, value, axes, least[option])
+        for option, value in zip(least, options, strict=True)
+    )
+    if any(e and e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ShapeError(
+            f"{name}: output_padding must be less than stride or dilation, got output_padding "
+            f"{extra[2 - axes :]}, stride {stride[2 - axes :]}, dilation {dilation[2 - axes :]}"
+        )
+    w = weight if axes == 2 else weight.reshape((c, f, 1, *kernel))
+    # Rows that output_padding adds at the bottom are rows that padding does not cut off there.
+    pads = tuple((p, p - e) for p, e in zip(padding, extra, strict=True))
+    output_hw = tuple(
+        transposed_size(x.shape[2 + a], w.shape[2 + a], stride[a], pads[a], dilation[a])
+        for a in (0, 1)
+    )
+    if min(output_hw) < 1:
+        raise ShapeError(
+            f"{name}: the output would have size {output_hw[2 - axes :]}; got input {input.shape}, "
+            f"weight {weight.shape}, padding {padding[2 - axes :]}. Use less padding."
+        )
+    y = Conv2dInputGrad(output_hw, stride, pads, dilation, groups)(x, w)
+    if bias is not None:
+        y = y + bias.reshape((-1, 1, 1))
+    return like_input(y, input, axes)
+
+
+# ------------------------------------------------------------------------------- the checks
+
+
+def _check(name: str, input: Any, weight: Any, bias: Any, groups: int, axes: int) -> Tensor:
+    """Check what both kinds of convolution share; return the input as (N, C, H, W)."""
+    x = as_image(name, check_tensor(input, name), axes)
+    if check_tensor(weight, name, "weight").ndim != axes + 2 or 0 in weight.shape[2:]:
+        raise ShapeError(
+            f"{name}: weight must have {axes + 2} dimensions and a kernel of at least 1, got {weight.shape}"
+        )
+    for other in (weight,) if bias is None else (weight, check_tensor(bias, name, "bias")):
+        if other.dtype != input.dtype:
+            what = "weight" if other is weight else "bias"
+            raise DTypeError(
+                f"{name}: input is {input.dtype} but {what} is {other.dtype}; convert one of them, "
+                "e.g. input.to(weight.dtype)"
+            )
+    if input.dtype == bool:
+        raise UnsupportedError(f"{name}: not defined for bool tensors; use input.float()")
+    if not isinstance(groups, int) or groups < 1:
+        raise ShapeError(f"{name}: groups must be an integer of at least 1, got {groups!r}")
+    if len(weight) % groups or len(weight) == 0:
+        raise ShapeError(
+            f"{name}: groups must divide the first size of weight; got groups {groups}, "
+            f"weight {weight.shape}"
+        )
+    return x
+
+
+def _check_channels(name: str, input: Tensor, weight: Tensor, expected: int, axes: int) -> None:
+    batched = input.ndim == axes + 2
+    got = input.shape[batched]
+    if got == expected:
+        return
+    hint = ""
+    if input.shape[-1] == expected:
+        order = (0, 3, 1, 2) if axes == 2 else (0, 2, 1)
+        order = order if batched else tuple(d - 1 for d in order[1:])
+        hint = f". The channels seem to be last; they come first here: input.permute{order}"
+    raise ShapeError(
+        f"{name}: input has {got} channels but weight expects {expected}; got input "
+        f"{input.shape}, weight {weight.shape}{hint}"
+    )
+
+
+def _check_bias(name: str, weight: Tensor, bias: Tensor | None, f: int) -> None:
+    if bias is not None and bias.shape != (f,):
+        raise ShapeError(
+            f"{name}: bias must have shape ({f},), one number per output channel; got {bias.shape} "
+            f"with weight {weight.shape}"
+        )
+
+
+def _padding(
+    name: str, padding: Any, kernel: list[int], stride: Pair, dilation: Pair, axes: int
+) -> Padding:
+    """Return padding as ((top, bottom), (left, right)), with 'same' and 'valid' worked out."""
+    if not isinstance(padding, str):
+        return symmetric(per_axis(name, "padding", padding, axes, 0))
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding != "same":
+        raise ShapeError(f"{name}: padding must be numbers, 'same' or 'valid', got '{padding}'")
+    if stride != (1, 1):
+        raise ShapeError(
+            f"{name}: padding='same' keeps the size and needs stride 1, got stride {stride[2 - axes :]}. "
+            "Give the padding as numbers."
+        )
+    rows, columns = ([1] * (2 - axes) + kernel)[:2]
+    return same_padding(rows, dilation[0]), same_padding(columns, dilation[1])
+
+
+def _check_size(
+    name: str, x: Tensor, w: Tensor, padding: Padding, dilation: Pair, axes: int
+) -> None:
+    padded = tuple(n + sum(p) for n, p in zip(x.shape[2:], padding, strict=True))
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation, strict=True))
+    if 0 in x.shape[2:] or padded[0] < reach[0] or padded[1] < reach[1]:
+        raise ShapeError(
+            f"{name}: the kernel, dilated {reach[2 - axes :]}, is larger than the padded input "
+            f"{padded[2 - axes :]}; got input size {x.shape[4 - axes :]}. "
+            "Use a larger input, more padding or a smaller kernel."
+        )

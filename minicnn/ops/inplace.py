@@ -1,0 +1,252 @@
+"""Changing tensors in place: assignment, `x += y`, and the methods whose names end in "_".
+
+*What happens to the graph.* After x[i] = v, the tensor x has a new past: it was made from the old x and from v.
+The op is `Overwrite`: the old x gets the gradient of what it still contributes, v that of the places it filled. When x is a view,
+its base is what changes, and every other view of that base finds its own new past when it is next asked
+(`autograd.node_of`). Every change also advances the version of the memory, by which a pending
+backward pass that needs the old values notices, and raises.
+
+*What is not done.* In-place operations save no memory here: the new values are computed first and then
+written. They exist because programs use them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import random
+from ..autograd import UNTRACKED, Op, is_grad_enabled, needs_grad, wrap
+from ..backend import array_module, to_device
+from ..errors import ArgumentError, DTypeError, InPlaceError, ShapeError
+from ..promotion import can_cast
+from ..tensor import Tensor, check_tensor, method
+from . import arithmetic, elementwise, index, shape
+from .index import Index, as_index
+
+
+@dataclass(eq=False, repr=False)
+class Overwrite(Op):
+    """y = x, except v in the region that a chain of view ops names.
+
+    dx = dy with zeros in the region,  dv = the region of dy.
+    """
+
+    chain: tuple[Op, ...]
+
+    def forward(self, x: Any, v: Any) -> Any:
+        y = x.copy()
+        write(y, self.chain, v)
+        return y
+
+    def dx(self, dy: Tensor) -> Tensor:
+        return Overwrite(self.chain)(dy, 0.0)
+
+    def dv(self, dy: Tensor) -> Tensor:
+        for op in self.chain:
+            dy = op.again()(dy)
+        return dy
+
+
+def write(array: Any, chain: tuple[Op, ...], value: Any) -> None:
+    """Write `value` in place into the region of `array` that the chain of view ops names."""
+    for op in chain[:-1]:
+        array = op.forward(array)
+    if chain and isinstance(chain[-1], Index):  # the last may also be an index with arrays
+        array[chain[-1].index] = value
+    elif chain:
+        chain[-1].forward(array)[...] = value
+    else:
+        array[...] = value
+
+
+def overwrite(x: Tensor, place: Index | None, value: Any, name: str) -> Tensor:
+    """Write `value`, a tensor or a number, into x (at `place`), with its history; return x."""
+    recording = is_grad_enabled() and (
+        needs_grad(x) or (isinstance(value, Tensor) and needs_grad(value))
+    )
+    root = x if x._base is None else x._base
+    _check_may_change(x, root, recording, name)
+    write(x.array, () if place is None else (place,), getattr(value, "array", value))
+    if recording:
+        chain = x._chain if x._base is not None else ()
+        op = Overwrite((*chain, place) if place is not None else chain)
+        root._node = op.record((root, value), root.array)._node
+    x.bump()
+    return x
+
+
+def _check_may_change(x: Tensor, root: Any, recording: bool, name: str) -> None:
+    if recording and root._requires_grad and root._node is None:
+        what = "a leaf tensor" if root is x else "a view of a leaf tensor"
+        raise InPlaceError(
+            f"{name}: {what} that requires a gradient cannot be changed in place while recording; "
+            "wrap the change in `with minicnn.no_grad():`, or work on a copy"
+        )
+    if recording and x._base is not None and x._seen == UNTRACKED:
+        raise InPlaceError(
+            f"{name}: this view was made under no_grad, so its change in place cannot be recorded; "
+            "make the view while recording, or change a copy"
+        )
+    for one in (x, root):
+        twin = one._twin and one._twin()
+        if twin is not None:
+            raise InPlaceError(
+                f"{name}: this tensor {x.shape} and a view of it {twin.shape} do not share memory here, because "
+                "the images are kept channels-last; change a clone() instead"
+            )
+
+
+@method("__setitem__")
+def setitem(x: Tensor, where: Any, value: Any) -> None:
+    """Write `value` (a number, tensor or array) into x[where]."""
+    place = Index(as_index(x, where))
+    if isinstance(value, Tensor):
+        value = value.to(x.dtype) if value.dtype != x.dtype else value
+        if value.device != x.device and value.ndim == 0:
+            value = value.to(x.device)
+    elif not isinstance(value, (int, float, bool)):
+        value = wrap(to_device(np.asarray(value), x.device).astype(x.dtype))
+    elif x.dtype.kind in "iub":
+        value = np.asarray(value).astype(x.dtype).item()
+    try:
+        if isinstance(value, Tensor):
+            value = _fitted(x, place, value)
+        overwrite(x, place, value, "setitem")
+    except IndexError as error:
+        raise index.DimensionError(f"setitem: {error}; the tensor has shape {x.shape}") from None
+
+
+def _fitted(x: Tensor, place: Index, value: Tensor) -> Tensor:
+    """Return `value` without leading sizes of 1 beyond the region's rank, after checking that it fits."""
+    region = np.broadcast_to(np.int8(0), x.shape)[_on_host(place.index)].shape
+    while value.ndim > len(region) and value.shape[0] == 1:
+        value = value.squeeze(0)
+    if not arithmetic.broadcastable(value.shape, region) or (
+        np.broadcast_shapes(value.shape, region) != region
+    ):
+        raise ShapeError(f"setitem: a value of shape {value.shape} does not fit a region of {region}")
+    return value
+
+
+def _on_host(parts: tuple) -> tuple:
+    return tuple(to_device(p, "cpu") if hasattr(p, "dtype") else p for p in parts)
+
+
+def assign(x: Tensor, value: Any, name: str) -> Tensor:
+    """Make `value`, of x's shape or broadcast to it, the content of x; return x."""
+    if isinstance(value, Tensor):
+        if not can_cast(value.dtype, x.dtype):
+            raise DTypeError(
+                f"{name}: the result is {value.dtype} and cannot be stored in {x.dtype}; "
+                "use the operation that is not in place"
+            )
+        if value.shape != x.shape:
+            fits = arithmetic.broadcastable(value.shape, x.shape)
+            if not fits or np.broadcast_shapes(value.shape, x.shape) != x.shape:
+                raise ShapeError(f"{name}: the result {value.shape} does not fit into {x.shape}")
+        value = value if value.dtype == x.dtype else value.to(x.dtype)
+    return overwrite(x, None, value, name)
+
+
+_IN_PLACE = {
+    arithmetic: (
+        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide", "clamp", "clamp_min",
+        "clamp_max", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not",
+    ),
+    elementwise: (
+        "abs", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10",
+        "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "sign", "floor", "ceil", "trunc", "round",
+        "nan_to_num",
+    ),
+    index: ("masked_fill", "scatter", "scatter_add"),
+    shape: ("tril", "triu"),
+}  # fmt: skip
+_OPERATORS = {
+    "add": "__iadd__", "sub": "__isub__", "mul": "__imul__", "div": "__itruediv__", "pow": "__ipow__",
+    "remainder": "__imod__", "floor_divide": "__ifloordiv__",
+}  # fmt: skip
+
+
+def _attach(function: Any, name: str) -> None:
+    def in_place(self: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        return assign(self, function(self, *arguments, **keywords), name + "_")
+
+    in_place.__name__ = in_place.__qualname__ = name + "_"
+    in_place.__doc__ = f"Write the result of `{name}` into this tensor, and return it."
+    method(name + "_", *([_OPERATORS[name]] if name in _OPERATORS else []))(in_place)
+
+
+for _module, _names in _IN_PLACE.items():
+    for _name in _names:
+        _attach(getattr(_module, _name), _name)
+
+
+@method()
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Write the elements of `src`, broadcast and converted, into this tensor."""
+    src = check_tensor(src, "copy_", "src").to(self.device)
+    return assign(self, src.to(self.dtype), "copy_")
+
+
+@method()
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to `value`."""
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise ShapeError(f"fill_: value must be a number or 0-d, not shape {value.shape}")
+        return assign(self, value.to(self.dtype), "fill_")
+    return overwrite(self, None, np.asarray(value).astype(self.dtype).item(), "fill_")
+
+
+@method()
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0."""
+    return overwrite(self, None, 0, "zero_")
+
+
+def _draw_into(self: Tensor, values: Any, name: str) -> Tensor:
+    xp = array_module(self.array)
+    return assign(self, wrap(xp.asarray(values.astype(self.dtype))), name)
+
+
+@method()
+def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = None) -> Tensor:
+    """Fill with draws from the normal distribution."""
+    if std < 0:
+        raise ArgumentError(f"normal_: std must not be negative, got {std}")
+    rng = (generator or random.default_generator).numpy
+    return _draw_into(self, mean + std * rng.standard_normal(self.shape), "normal_")
+
+
+@method()
+def uniform_(self: Tensor, to_from: float = 0, to: float = 1, *, generator: Any = None,
+             **keyword: float) -> Tensor:  # fmt: skip
+    """Fill with draws from the uniform distribution on [from, to)."""
+    low = keyword.pop("from", to_from)
+    if keyword or low > to:
+        raise ArgumentError(f"uniform_: expected from <= to, got from={low}, to={to}, {keyword}")
+    rng = (generator or random.default_generator).numpy
+    values = (low + (to - low) * rng.random(self.shape)).astype(self.dtype)
+    return _draw_into(self, values, "uniform_")
+
+
+@method()
+def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor:
+    """Fill with ones, each with probability p, and zeros."""
+    rng = (generator or random.default_generator).numpy
+    return _draw_into(self, rng.random(self.shape) < p, "bernoulli_")
+
+
+@method()
+def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Any = None) -> Tensor:
+    """Fill with whole numbers drawn from low to high - 1; with one argument, from 0 to low - 1."""
+    if high is None:
+        low, high = 0, low or 2**24
+    rng = (generator or random.default_generator).numpy
+    return _draw_into(self, rng.integers(low, high, self.shape), "random_")
+
+
+__all__: list[str] = []
