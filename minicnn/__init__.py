@@ -32,11 +32,16 @@ from .backend import (
     set_default_device,
     set_num_threads,
 )
+from .ops.compare import *
 from .ops.arithmetic import *
 from .ops.elementwise import *
 from .ops.reduce import *
 from .ops.index import *
+from .ops.order import *
 from .ops.shape import *
+from .ops.join import *
+from .ops.pad import *
+from .ops.diagonal import *
 from .ops.linalg import *
 from .ops.convert import *
 from .ops.creation import *

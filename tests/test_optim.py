@@ -464,7 +464,7 @@ def test_a_diverging_step_is_silent():
 
 
 class GpuArray:
-    """A stand-in for a CuPy array: it mixes with no NumPy array and cannot be read from the host."""
+    """A stand-in for a CuPy array: it meets no NumPy array and is not read from the host."""
 
     __array_ufunc__ = None
 

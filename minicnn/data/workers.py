@@ -27,6 +27,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -187,7 +188,11 @@ class Worker:
             daemon=True,
         )
         try:
-            self.process.start()
+            with warnings.catch_warnings():
+                # Python warns of forking while threads run, because a lock that one of them holds stays
+                # locked in the child. Workers use no lock that is older than themselves.
+                warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
+                self.process.start()
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise WorkerError(
                 f"DataLoader: the data set, collate_fn or worker_init_fn cannot be sent to a worker: {error}. "

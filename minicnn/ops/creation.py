@@ -14,8 +14,7 @@ from ..backend import to_device
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..promotion import as_dtype, get_default_dtype, scalar_dtype
 from ..tensor import Tensor, check_tensor, method, tensor
-from .arithmetic import promote
-from .shape import as_shape
+from .operands import as_shape, promote
 
 
 def _finish(array: np.ndarray, dtype: Any, device: Any, requires_grad: bool) -> Tensor:

@@ -15,7 +15,7 @@ from ..errors import DTypeError
 from ..kernels import special
 from ..promotion import get_default_dtype
 from ..tensor import Tensor, check_tensor, method
-from .arithmetic import Untracked, where
+from .compare import Untracked, where
 
 
 class Abs(Op):

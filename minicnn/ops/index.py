@@ -18,7 +18,8 @@ from ..autograd import Op, wrap
 from ..backend import array_module
 from ..errors import DimensionError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
-from .arithmetic import where
+from .compare import where
+from .operands import one_dim
 
 
 @dataclass(eq=False, repr=False)
@@ -129,8 +130,6 @@ def mesh(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple:
 
 
 def _check_gather(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Any]:
-    from .reduce import one_dim
-
     check_tensor(input, name), check_tensor(index, name, "index")
     d = one_dim(name, dim, input.ndim)
     if index.dtype not in (np.dtype("int64"), np.dtype("int32")):
@@ -214,8 +213,6 @@ def _check_scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any) 
 @method()
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Return the slices of `input` along `dim` that `index` (one-dimensional) names."""
-    from .reduce import one_dim
-
     d = one_dim("index_select", dim, check_tensor(input, "index_select").ndim)
     if index.ndim > 1:
         raise ShapeError(f"index_select: index must have one dimension, not shape {index.shape}")

@@ -23,8 +23,9 @@ from ..backend import array_module, to_device
 from ..errors import ArgumentError, DTypeError, InPlaceError, ShapeError
 from ..promotion import can_cast
 from ..tensor import Tensor, check_tensor, method
-from . import arithmetic, elementwise, index, shape
+from . import arithmetic, compare, diagonal, elementwise, index
 from .index import Index, as_index
+from .operands import broadcastable
 
 
 @dataclass(eq=False, repr=False)
@@ -124,7 +125,7 @@ def _fitted(x: Tensor, place: Index, value: Tensor) -> Tensor:
     region = np.broadcast_to(np.int8(0), x.shape)[_on_host(place.index)].shape
     while value.ndim > len(region) and value.shape[0] == 1:
         value = value.squeeze(0)
-    if not arithmetic.broadcastable(value.shape, region) or (
+    if not broadcastable(value.shape, region) or (
         np.broadcast_shapes(value.shape, region) != region
     ):
         raise ShapeError(f"setitem: a value of shape {value.shape} does not fit a region of {region}")
@@ -144,7 +145,7 @@ def assign(x: Tensor, value: Any, name: str) -> Tensor:
                 "use the operation that is not in place"
             )
         if value.shape != x.shape:
-            fits = arithmetic.broadcastable(value.shape, x.shape)
+            fits = broadcastable(value.shape, x.shape)
             if not fits or np.broadcast_shapes(value.shape, x.shape) != x.shape:
                 raise ShapeError(f"{name}: the result {value.shape} does not fit into {x.shape}")
         value = value if value.dtype == x.dtype else value.to(x.dtype)
@@ -153,8 +154,10 @@ def assign(x: Tensor, value: Any, name: str) -> Tensor:
 
 _IN_PLACE = {
     arithmetic: (
-        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide", "clamp", "clamp_min",
-        "clamp_max", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not",
+        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide",
+    ),
+    compare: (
+        "clamp", "clamp_min", "clamp_max", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not",
     ),
     elementwise: (
         "abs", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10",
@@ -162,7 +165,7 @@ _IN_PLACE = {
         "nan_to_num",
     ),
     index: ("masked_fill", "scatter", "scatter_add"),
-    shape: ("tril", "triu"),
+    diagonal: ("tril", "triu"),
 }  # fmt: skip
 _OPERATORS = {
     "add": "__iadd__", "sub": "__isub__", "mul": "__imul__", "div": "__itruediv__", "pow": "__ipow__",

@@ -17,6 +17,7 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
+from .operands import broadcastable
 from .shape import Expand, movedim
 
 
@@ -124,8 +125,6 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if a.ndim > 2 and b.ndim == 2:  # one large product instead of many small ones
         y = MatMul()(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b)
         return y.reshape(*a.shape[:-1], b.shape[-1])
-    from .arithmetic import broadcastable
-
     if not broadcastable(a.shape[:-2], b.shape[:-2]):
         raise ShapeError(f"matmul: the leading sizes of {a.shape} and {b.shape} do not broadcast")
     return MatMul()(a, b)

@@ -1,4 +1,4 @@
-"""Reductions: sums, means, variances, extrema and norms over some or all dimensions.
+"""Reductions: sums, means, variances, products and norms over some or all dimensions.
 
 *Conventions.* `dim` is a number, a tuple of numbers, or None for all; `keepdim` leaves the reduced dimensions
 with size 1. The gradient of a reduction is its output's gradient, stretched back over the
@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any
 
 from ..autograd import Op, wrap
 from ..backend import array_module
-from ..errors import DimensionError, DTypeError, ShapeError, UnsupportedError
+from ..errors import DTypeError, UnsupportedError
 from ..promotion import as_dtype
 from ..tensor import Tensor, check_tensor, method
-from .arithmetic import maximum, minimum, where
-from .elementwise import exp, floating, log, sqrt
+from .compare import where
 from .elementwise import abs as abs_
-from .index import gather
-
-Dims = tuple[int, ...]
+from .elementwise import exp, floating, log, sqrt
+from .operands import Dims, many_dims, one_dim
+from .order import amax, amin, stretch
 
 
 @dataclass(eq=False, repr=False)
@@ -84,27 +82,6 @@ class Var(Op):
 
 
 @dataclass(eq=False, repr=False)
-class Extremum(Op):
-    """y = the largest (or smallest) x over `dim`.   dx = dy at the extremum; ties share it equally."""
-
-    which: str
-    dim: Dims
-    keepdim: bool
-
-    def forward(self, x: Any) -> Any:
-        y = getattr(x, self.which)(self.dim, keepdims=True)
-        self.share = x == y
-        if x.dtype.kind == "f":
-            self.share = self.share | array_module(x).isnan(x)  # NaN wins, as in NumPy
-        return y if self.keepdim else y.squeeze(self.dim)
-
-    def dx(self, dy: Tensor) -> Tensor:
-        share = wrap(self.share).to(dy.dtype)
-        share = share / Sum(self.dim, True)(share)
-        return stretch(dy, self.shapes[0], self.dim, self.keepdim) * share
-
-
-@dataclass(eq=False, repr=False)
 class CumSum(Op):
     """y_i = x_0 + ... + x_i along `dim`.   dx_i = dy_i + ... + dy_last: the sum from the other end."""
 
@@ -131,47 +108,6 @@ class Norm2(Op):
         y = stretch(y, x.shape, self.dim, self.keepdim)
         dy = stretch(dy, x.shape, self.dim, self.keepdim)
         return dy * where(y == 0, 0.0, x / where(y == 0, 1.0, y))
-
-
-def stretch(dy: Tensor, shape: Dims, dim: Dims, keepdim: bool) -> Tensor:
-    """Return a reduction's output (or its gradient) expanded to the shape of the input."""
-    if not keepdim and dim:
-        dy = dy.reshape(tuple(1 if d in dim else n for d, n in enumerate(shape)))
-    return dy.expand(shape)
-
-
-# ----------------------------------------------------------------------------------------------
-# Dimensions
-
-
-def one_dim(name: str, dim: int, ndim: int) -> int:
-    """Return `dim` counted from the front; a 0-d tensor counts as having one dimension."""
-    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
-        raise TypeError(f"{name}: dim must be an integer, not {type(dim).__name__}: {dim!r}")
-    limit = builtins.max(ndim, 1)
-    if not -limit <= dim < limit:
-        raise DimensionError(
-            f"{name}: dim {dim} is out of range for a tensor of {ndim} dimensions; use {-limit} to {limit - 1}"
-        )
-    return int(dim) % limit
-
-
-def many_dims(name: str, dim: Any, ndim: int) -> Dims:
-    """Return `dim` (a number, a sequence, or None for all) as sorted numbers from the front."""
-    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
-        return tuple(range(ndim))
-    dims = [one_dim(name, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else [dim])]
-    if len(set(dims)) != len(dims):
-        raise DimensionError(f"{name}: a dimension appears twice in dim={dim}")
-    return tuple(sorted(dims)) if ndim else ()
-
-
-def _not_empty(name: str, input: Tensor, dims: Dims) -> None:
-    if builtins.any(input.shape[d] == 0 for d in dims):
-        raise DimensionError(
-            f"{name}: there is nothing to choose from along dim {dims} of shape {input.shape}; "
-            "an empty selection has no extremum"
-        )
 
 
 # ----------------------------------------------------------------------------------------------
@@ -240,85 +176,6 @@ def var_mean(input: Tensor, dim: Any = None, **options: Any) -> tuple[Tensor, Te
 def std_mean(input: Tensor, dim: Any = None, **options: Any) -> tuple[Tensor, Tensor]:
     """Return (standard deviation, mean) over `dim`."""
     return std(input, dim, **options), mean(input, dim, options.get("keepdim", False))
-
-
-@method()
-def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
-    """Return the largest element over `dim`; equal ones share the gradient."""
-    return _extremum("amax", "max", input, dim, keepdim)
-
-
-@method()
-def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
-    """Return the smallest element over `dim`; equal ones share the gradient."""
-    return _extremum("amin", "min", input, dim, keepdim)
-
-
-def _extremum(name: str, which: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
-    dims = many_dims(name, dim, check_tensor(input, name).ndim)
-    _not_empty(name, input, dims)
-    return Extremum(which, dims, keepdim)(input)
-
-
-ValuesIndices = namedtuple("ValuesIndices", ("values", "indices"))
-
-
-@method()
-def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """Return the largest element; along `dim`, (values, indices); with another tensor, `maximum`.
-
-    Along `dim` the gradient goes to the first of equal elements, whose index is returned.
-    """
-    if isinstance(dim, Tensor):
-        return maximum(input, dim)
-    return amax(input) if dim is None else _along("max", "argmax", input, dim, keepdim)
-
-
-@method()
-def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """Return the smallest element; along `dim`, (values, indices); with another tensor, `minimum`."""
-    if isinstance(dim, Tensor):
-        return minimum(input, dim)
-    return amin(input) if dim is None else _along("min", "argmin", input, dim, keepdim)
-
-
-def _along(name: str, arg: str, input: Tensor, dim: int, keepdim: bool) -> ValuesIndices:
-    d = one_dim(name, dim, check_tensor(input, name).ndim)
-    if input.ndim == 0:
-        return ValuesIndices(input.clone(), wrap(array_module(input.array).zeros((), "int64")))
-    _not_empty(name, input, (d,))
-    indices = wrap(getattr(input.array, arg)(d, keepdims=True))
-    values = gather(input, d, indices)
-    if not keepdim:
-        values, indices = values.squeeze(d), indices.squeeze(d)
-    return ValuesIndices(values, indices)
-
-
-@method()
-def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Return the index of the largest element along `dim` (None: in the flattened tensor)."""
-    return _arg("argmax", input, dim, keepdim)
-
-
-@method()
-def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Return the index of the smallest element along `dim` (None: in the flattened tensor)."""
-    return _arg("argmin", input, dim, keepdim)
-
-
-def _arg(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    xp = array_module(check_tensor(input, name).array)
-    if input.dtype == bool:
-        raise DTypeError(f"{name}: not defined for bool tensors; convert with .int()")
-    if dim is None:
-        _not_empty(name, input, tuple(range(input.ndim)))
-        index = xp.asarray(getattr(input.array, name)(), dtype="int64")
-        return wrap(index.reshape((1,) * input.ndim) if keepdim else index)
-    d = one_dim(name, dim, input.ndim)
-    if input.ndim == 0:
-        return wrap(xp.zeros((), "int64"))
-    _not_empty(name, input, (d,))
-    return wrap(xp.asarray(getattr(input.array, name)(d, keepdims=keepdim), dtype="int64"))
 
 
 @method()
@@ -435,76 +292,20 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return sum(check_tensor(input, "count_nonzero") != 0, dim)
 
 
-@method()
-def argsort(
-    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
-) -> Tensor:
-    """Return the indices that sort `input` along `dim`; equal elements keep their order."""
-    xp = array_module(check_tensor(input, "argsort").array)
-    d = one_dim("argsort", dim, input.ndim)
-    if input.ndim == 0:
-        return wrap(xp.zeros((), "int64"))
-    x = input.array
-    if not descending:
-        return wrap(xp.argsort(x, axis=d, kind="stable"))
-    # Reversed, sorted, and reversed back: equal elements then still keep their order.
-    order = xp.flip(xp.argsort(xp.flip(x, d), axis=d, kind="stable"), d)
-    return wrap(x.shape[d] - 1 - order)
-
-
-@method()
-def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
-) -> ValuesIndices:
-    """Return (values, indices), sorted along `dim`; equal elements keep their order."""
-    indices = argsort(input, dim, descending)
-    if input.ndim == 0:
-        return ValuesIndices(input.clone(), indices)
-    return ValuesIndices(gather(input, dim, indices), indices)
-
-
-@method()
-def topk(
-    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> ValuesIndices:
-    """Return (values, indices) of the k largest (or smallest) elements along `dim`, in order."""
-    d = one_dim("topk", dim, check_tensor(input, "topk").ndim)
-    available = input.shape[d] if input.ndim else 1
-    if not 0 <= k <= available:
-        raise ShapeError(f"topk: k={k} is not between 0 and {available}, the size along dim {dim}")
-    if input.ndim == 0:
-        return ValuesIndices(input.clone(), argsort(input))
-    indices = argsort(input, d, descending=largest).narrow(d, 0, k)
-    return ValuesIndices(gather(input, d, indices), indices)
-
-
-@method()
-def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the median, the lower of two middle elements; along `dim`, (values, indices)."""
-    if dim is None:
-        flat = check_tensor(input, "median").reshape(-1)
-        if flat.numel() == 0:
-            return wrap(array_module(flat.array).full((), math.nan, dtype=flat.dtype))
-        return median(flat, 0).values
-    d = one_dim("median", dim, input.ndim)
-    if input.ndim == 0:
-        return ValuesIndices(input.clone(), argsort(input))
-    _not_empty("median", input, (d,))
-    xp = array_module(input.array)
-    order = argsort(input, d).array
-    count = input.shape[d]
-    middle = order.take((count - 1) // 2, d)
-    if input.dtype.kind == "f":  # NaN anywhere makes the median NaN
-        nan = xp.isnan(input.array)
-        middle = xp.where(nan.any(d), nan.argmax(d), middle)
-    indices = wrap(xp.expand_dims(middle, d))
-    values = gather(input, d, indices)
-    if not keepdim:
-        values, indices = values.squeeze(d), indices.squeeze(d)
-    return ValuesIndices(values, indices)
-
-
 __all__ = [
-    "sum", "mean", "var", "std", "var_mean", "std_mean", "amax", "amin", "max", "min", "argmax", "argmin",
-    "prod", "cumsum", "logsumexp", "norm", "all", "any", "count_nonzero", "argsort", "sort", "topk", "median",
+    "sum", "mean", "var", "std", "var_mean", "std_mean", "prod", "cumsum", "logsumexp", "norm", "all", "any",
+    "count_nonzero",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:  # TEMPORARY: names that moved to order,operands
+    from importlib import import_module
+
+    if name.startswith("_"):
+        raise AttributeError(name)
+
+    for module in "order,operands".split(","):
+        found = import_module("minicnn.ops." + module).__dict__.get(name)
+        if found is not None:
+            return found
+    raise AttributeError(name)

@@ -159,7 +159,7 @@ class Optimizer:
 
     def _plain(self, value: Any) -> Any:
         """Return a NumPy scalar as a Python number: a float64 would promote float32 arrays."""
-        if isinstance(value, tuple):
+        if isinstance(value, (tuple, list)):
             return tuple(self._plain(item) for item in value)
         if isinstance(value, Tensor):
             raise UnsupportedError(

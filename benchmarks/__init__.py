@@ -1,0 +1,1 @@
+"""Measurements of minicnn beside other engines: ``python -m benchmarks``."""

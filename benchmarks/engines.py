@@ -1,0 +1,143 @@
+"""The engines, each behind the same four calls; a process imports one of them only."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from typing import Any
+
+import numpy as np
+
+from .operations import OPERATIONS, Timed
+from .workloads import WORKLOADS, Workload
+
+ENGINES = ("minicnn", "minicnn-reference", "pytorch", "pytorch-channels-last", "dezero")
+_PACKAGE = {"minicnn": "minicnn", "pytorch": "torch", "dezero": "dezero"}
+
+
+def package_of(engine: str) -> str:
+    """Return the name of the package that an engine needs."""
+    return _PACKAGE[engine.partition("-")[0]]
+
+
+def is_installed(engine: str) -> bool:
+    """Return whether the package that an engine needs can be found."""
+    return importlib.util.find_spec(package_of(engine)) is not None
+
+
+class TorchLike:
+    """minicnn or PyTorch: the very same code runs on both, which is the point of sharing an API."""
+
+    def __init__(self, engine: str, workload: Workload, threads: int):
+        self.engine, self.workload = engine, workload
+        self.lib = importlib.import_module(package_of(engine))
+        self.nn = importlib.import_module(f"{package_of(engine)}.nn")
+        optim = importlib.import_module(f"{package_of(engine)}.optim")
+        self.lib.set_num_threads(threads)
+        self.lib.manual_seed(0)
+        self.model = workload.network(self.nn)
+        self.loss = self.nn.CrossEntropyLoss()
+        x, target = workload.data()
+        self.x, self.target = self.lib.from_numpy(x), self.lib.from_numpy(target)
+        if engine == "pytorch-channels-last":
+            self.model = self.model.to(memory_format=self.lib.channels_last)
+            self.x = self.x.to(memory_format=self.lib.channels_last)
+        name, options = workload.optimizer
+        self.optimizer = getattr(optim, name)(self.model.parameters(), **options)
+        if not workload.training:
+            self.model.eval()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return a copy of the model's state by name."""
+        return {name: value.numpy().copy() for name, value in self.model.state_dict().items()}
+
+    def load(self, weights: dict[str, np.ndarray]) -> None:
+        """Take over another engine's state."""
+        self.model.load_state_dict({n: self.lib.from_numpy(w) for n, w in weights.items()})
+
+    def check(self) -> list[float]:
+        """Return values to compare: of the output, and the losses of three steps without dropout."""
+        drops = [m for m in self.model.modules() if isinstance(m, self.nn.Dropout)]
+        rates = [m.p for m in drops]
+        for m in drops:
+            m.p = 0.0
+        with self.lib.no_grad():
+            y = self.model(self.x).numpy().astype(np.float64)
+        found = [float(np.abs(y).sum()), float(y[0, 0]), float(y[-1, -1])]
+        if self.workload.training:
+            found += [self.step() for _ in range(3)]
+        for m, p in zip(drops, rates, strict=True):
+            m.p = p
+        return found
+
+    def step(self) -> float:
+        """Do once what is timed; return the loss."""
+        if not self.workload.training:
+            with self.lib.no_grad():
+                return self.model(self.x)[0, 0].item()
+        self.optimizer.zero_grad()
+        loss = self.loss(self.model(self.x), self.target)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+class Reference(TorchLike):
+    """minicnn with every kernel replaced by the readable one."""
+
+    def check(self) -> list[float]:
+        from minicnn import kernels
+
+        with kernels.use("reference"):
+            return super().check()
+
+    def step(self) -> float:
+        from minicnn import kernels
+
+        with kernels.use("reference"):
+            return super().step()
+
+
+def make(engine: str, name: str, threads: int) -> Any:
+    """Return the engine, ready for a workload, or for an operation ("operation:forward")."""
+    case, colon, direction = name.partition(":")
+    if colon:
+        lib = importlib.import_module(package_of(engine))
+        functional = importlib.import_module(f"{package_of(engine)}.nn.functional")
+        lib.set_num_threads(threads)
+        return Timed(lib, functional, OPERATIONS[case], direction == "backward")
+    workload = WORKLOADS[name]
+    if engine == "dezero":
+        from .dezero_engine import DeZero
+
+        return DeZero(workload, threads)
+    kind = Reference if engine == "minicnn-reference" else TorchLike
+    return kind(engine, workload, threads)
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what a reader needs to judge the figures: processor, cores, versions."""
+    model = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            model = next(
+                (line.split(":")[1].strip() for line in file if "model name" in line), model
+            )
+    versions = {}
+    for name in ("numpy", "minicnn", "torch", "dezero"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }

@@ -1,0 +1,117 @@
+"""What was measured, for people (a table, a picture) and for programs (JSON)."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from .workloads import WORKLOADS
+
+
+def table(workload: str, summary: dict[str, dict[str, float]]) -> str:
+    """Return one workload's table: median, spread, and ratios to PyTorch."""
+    w = WORKLOADS[workload]
+    kind = "training step" if w.training else "inference"
+    method = w.optimizer[0] if w.training else "no gradient"
+    header = f"{'median':>10}{'middle half':>20}{'/ PyTorch':>11}{'memory':>10}{'/ PyTorch':>11}"
+    lines = [f"{w.title}: {kind}, batch {w.batch}, {method}, float32", f"  {'engine':24}{header}"]
+    for engine, v in summary.items():
+        spread = f"{v['q1_s'] * 1e3:.2f} to {v['q3_s'] * 1e3:.2f}"
+        time, memory = (_ratio(v, f"{kind}_over_pytorch") for kind in ("time", "memory"))
+        lines.append(
+            f"  {engine:24}{v['median_s'] * 1e3:>7.2f} ms{spread:>20}{time:>11}"
+            f"{v['memory_bytes'] / 2**20:>6.0f} MiB{memory:>11}"
+        )
+    return "\n".join(lines)
+
+
+def _ratio(values: dict[str, float], key: str) -> str:
+    return f"{values[key]:.2f}" if key in values else "-"
+
+
+def print_operations(machine: dict[str, Any], options: Any) -> None:
+    """Measure every operation in minicnn and PyTorch, and print times, ratios and rates."""
+    from .measure import available, measure, summarise
+    from .operations import OPERATIONS, machine_peaks
+
+    engines = available([e for e in options.engines if e in ("minicnn", "pytorch")])[0]
+    peaks = machine_peaks()
+    print(f"measured peaks: {peaks['gflops']:.0f} GFLOP/s, {peaks['gbytes']:.0f} GB/s copied")
+    print(f"{'operation':36}{'':9}{'minicnn':>11}{'PyTorch':>11}{'ratio':>8}   minicnn reaches")
+    results: dict[str, Any] = {}
+    for name, operation in OPERATIONS.items():
+        for direction in ("forward", "backward"):
+            case = f"{name}:{direction}"
+            results[case] = s = summarise(measure(case, engines, options.threads, options.steps))
+            work = (operation.flops or operation.bytes) * (3 if direction == "backward" else 1)
+            rate, unit = (
+                work / s["minicnn"]["median_s"] / 1e9,
+                "GFLOP/s" if operation.flops else "GB/s",
+            )
+            ratio = _ratio(s["minicnn"], "time_over_pytorch")
+            times = [f"{s[e]['median_s'] * 1e3:>8.2f} ms" if e in s else "-" for e in engines]
+            print(
+                f"{operation.title:36}{'+ ' * (direction == 'backward') + direction:11}"
+                f"{''.join(f'{t:>11}' for t in times)}{ratio:>8}"
+                f"{rate:>9.0f} {unit}",
+                flush=True,
+            )
+    if options.json:
+        save_json(options.json, {**machine, "peaks": peaks}, results)
+
+
+def geometric_mean(results: dict[str, Any]) -> float | None:
+    """Return the geometric mean of minicnn's training-step times over PyTorch's."""
+    ratios = [
+        s["minicnn"]["time_over_pytorch"]
+        for name, s in results.items()
+        if WORKLOADS[name].training and "time_over_pytorch" in s.get("minicnn", {})
+    ]
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
+
+
+def save_json(path: str, machine: dict[str, Any], results: dict[str, Any]) -> None:
+    """Write everything that was measured."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps({"machine": machine, "workloads": results}, indent=1) + "\n")
+
+
+def save_plot(path: str, machine: dict[str, Any], results: dict[str, Any]) -> None:
+    """Draw the ratio of each engine's time to PyTorch's, a group of bars for each workload."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    results = {n: s for n, s in results.items() if "pytorch" in s}
+    engines = [
+        e
+        for e in ("minicnn", "pytorch-channels-last", "dezero")
+        if any(e in s for s in results.values())
+    ]
+    colours = {"minicnn": "#2a6f97", "pytorch-channels-last": "#b0b0b0", "dezero": "#d98e3f"}
+    figure = Figure(figsize=(9, 0.62 * len(results) + 1.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    thickness = 0.8 / len(engines)
+    for i, engine in enumerate(engines):
+        rows = [
+            (row, s[engine]["time_over_pytorch"])
+            for row, s in enumerate(results.values())
+            if engine in s
+        ]
+        places = [row + (i - (len(engines) - 1) / 2) * thickness for row, _ in rows]
+        bars = axes.barh(
+            places, [r for _, r in rows], thickness * 0.9, label=engine, color=colours[engine]
+        )
+        axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_yticks(range(len(results)), [WORKLOADS[n].title for n in results])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel("time over PyTorch's (left of the line is faster)")
+    axes.set_title(f"{machine['processor']}, {machine['cores']} cores", fontsize=10)
+    axes.legend(fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
