@@ -36,16 +36,24 @@ learning: a survey", section 3.2. Tutorial: `tutorials/01_tensors_and_the_tape`.
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .backend import array_module, as_array, device_of
-from .errors import AnomalyError, DeviceError, GraphError, InPlaceError, ShapeError
+from .errors import (
+    AnomalyError,
+    DeviceError,
+    GraphError,
+    InPlaceError,
+    ShapeError,
+    UnsupportedError,
+)
 
 _order = itertools.count()
 
@@ -322,12 +330,12 @@ class Node:
         if names:
             if op._variadic:
                 if op._inputs[0] in names:
-                    self.saved[op._inputs[0]] = [_keep(x) for x in inputs]
+                    self.saved[op._inputs[0]] = [keep(x) for x in inputs]
             else:
                 for name, x in zip(op._inputs, inputs):  # noqa: B905
                     if name in names:
-                        self.saved[name] = _keep(x)
-        self.y = (y.array, y._version, y._version[0]) if "y" in names else None
+                        self.saved[name] = keep(x)
+        self.y = Kept(y.array, None, y._version, y._version[0]) if "y" in names else None
         self.y_like = (y.array.shape, y.array.dtype)
         self.order = next(_order)
         self.hooks: dict[int, Callable] | None = None
@@ -346,32 +354,53 @@ class Node:
         found: dict[str, Any] = {}
         for name, kept in self.saved.items():
             if isinstance(kept, list):
-                found[name] = [self._unchanged(name, *one) for one in kept]
+                found[name] = [self._restore(name, one) for one in kept]
             else:
-                found[name] = self._unchanged(name, *kept)
+                found[name] = self._restore(name, kept)
         if self.y is not None:
-            array, version, then = self.y
-            if version[0] != then:
-                self._unchanged("its result", wrap(array), -1)
-            found["y"] = wrap(array, self if create_graph else None)
+            found["y"] = self._restore("its result", self.y)
+            found["y"]._node = self if create_graph else None
         return found
 
-    def _unchanged(self, name: str, value: Any, then: int) -> Any:
-        if isinstance(value, Variable) and value._version[0] != then:
+    def _restore(self, name: str, kept: Any) -> Any:
+        """Return a kept value as a tensor with its place in the graph."""
+        if not isinstance(kept, Kept):
+            return kept
+        value, node, version, then = kept
+        array = value.array if isinstance(value, Variable) else value
+        if version[0] != then:
             raise InPlaceError(
-                f"backward: {self.name} needs the value of {name} {value.array.shape}, but it was changed in "
+                f"backward: {self.name} needs the value of {name} {array.shape}, but it was changed in "
                 "place after the forward pass (an operation whose name ends in '_', an indexed "
                 "assignment, or an optimizer step). Change a copy instead: x = x + 1, not x += 1."
             )
-        return value
+        return value if array is not value else wrap(array, node)
 
     def release(self) -> None:
         """Forget the operation and its values; the memory goes with them."""
         self.op, self.y, self.saved = None, None, {}
 
 
-def _keep(x: Any) -> tuple[Any, int]:
-    return (x, x._version[0]) if isinstance(x, Variable) else (x, 0)
+class Kept(NamedTuple):
+    """A value kept for the backward pass, and the version that its memory had then."""
+
+    value: Any  # a leaf as itself, any other tensor as its array
+    node: Node | None
+    version: list[int]
+    then: int
+
+
+def keep(x: Any) -> Any:
+    """Return `x`, if it is a tensor, as what a node may keep of it.
+
+    That is never a tensor that has a past: changed in place later, it would get a new one, which leads
+    back to the node that keeps it, and the circle would not be freed.
+    """
+    if not isinstance(x, Variable):
+        return x
+    node = node_of(x)
+    leaf = node is None and x._requires_grad
+    return Kept(x if leaf else x.array, node, x._version, x._version[0])
 
 
 def shares_memory(y: Any, x: Any) -> bool:
@@ -440,6 +469,7 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """Return the gradients of the sum of `outputs` with respect to `inputs`, as a tuple.
@@ -447,6 +477,8 @@ def grad(
     Nothing is added to any ``.grad``. An input that the outputs do not depend on raises, unless
     `allow_unused` (its gradient is then None) or `materialize_grads` (then zeros).
     """
+    if is_grads_batched:
+        raise UnsupportedError("grad: is_grads_batched=True is not covered; call grad in a loop")
     outputs, inputs = _as_list(outputs), _as_list(inputs)
     for x in inputs:
         if not needs_grad(x):
@@ -489,11 +521,15 @@ def _seeds(tensors: list[Any], gradients: list[Any]) -> list[Any]:
                     f"{y.array.shape}. Reduce it first, e.g. with .sum(), or pass gradient=."
                 )
             dy = wrap(array_module(y.array).ones_like(y.array))
+        elif not isinstance(dy, Variable):
+            raise TypeError(
+                f"backward: gradient must be a Tensor or None, not {type(dy).__name__}: {dy!r}"
+            )
         elif dy.array.shape != y.array.shape:
             raise ShapeError(
                 f"backward: gradient has shape {dy.array.shape} but the tensor {y.array.shape}"
             )
-        seeds.append(dy)
+        seeds.append(dy if dy.array.dtype == y.array.dtype else dy.to(y.array.dtype))
     return seeds
 
 
@@ -510,8 +546,9 @@ def _run(
     for y, dy in zip(outputs, seeds, strict=True):
         _add(pending, node_of(y) or y, dy)
     nodes = _reachable([key for key in pending if isinstance(key, Node)])
-    keys = None if targets is None else [node_of(x) or x for x in targets]
-    useful = None if keys is None else _leading_to(nodes, keys)
+    keys = [] if targets is None else [node_of(x) or x for x in targets]
+    # Everything that gradients must reach; None stands for all.
+    wanted = None if targets is None else _leading_to(nodes, keys)
     captured: dict[Any, Any] = {}
 
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):
@@ -522,20 +559,25 @@ def _run(
             dy = _apply_hooks(node.hooks, dy)
             kept = node.retain and node.retain()
             if kept is not None:
-                kept.grad = dy
-            if keys is not None and node in keys:
+                kept.grad = dy.clone() if kept.grad is None else kept.grad + dy
+            if node in keys:
                 captured[node] = dy
-            if useful is None or node in useful:
-                for edge, g in zip(node.edges, _differentiate(node, dy, create_graph), strict=True):
-                    if g is not None:
-                        _add(pending, edge, g)
-                if not retain:
-                    node.release()
+            edges = node.edges
+            if wanted is not None:
+                edges = [edge if edge in wanted else None for edge in edges]
+                if edges.count(None) == len(edges):
+                    continue
+            for edge, g in zip(edges, _differentiate(node, edges, dy, create_graph), strict=True):
+                if g is not None:
+                    _add(pending, edge, g)
+            if not retain:
+                node.release()
         for leaf, dleaf in pending.items():
-            captured[leaf] = _apply_hooks(leaf._hooks, dleaf)
+            if wanted is None or leaf in wanted:
+                captured[leaf] = _apply_hooks(leaf._hooks, dleaf)
     if targets is None:
         return [(leaf, captured[leaf]) for leaf in pending]
-    return [(x, captured.get(key)) for x, key in zip(targets, keys or [], strict=True)]
+    return [(x, captured.get(key)) for x, key in zip(targets, keys, strict=True)]
 
 
 def _reachable(roots: list[Node]) -> list[Node]:
@@ -550,20 +592,19 @@ def _reachable(roots: list[Node]) -> list[Node]:
     return sorted(seen, key=lambda node: node.order, reverse=True)
 
 
-def _leading_to(nodes: list[Node], keys: list[Any]) -> set[Node]:
-    """Return those of `nodes` through which a gradient reaches one of `keys`."""
+def _leading_to(nodes: list[Node], keys: list[Any]) -> set[Any]:
+    """Return `keys` and those of `nodes` through which a gradient reaches one of them."""
     wanted = set(keys)
-    useful: set[Node] = set()
     for node in reversed(nodes):
-        if any(edge is not None and (edge in wanted or edge in useful) for edge in node.edges):
-            useful.add(node)
-    return useful
+        if any(edge is not None and edge in wanted for edge in node.edges):
+            wanted.add(node)
+    return wanted
 
 
-def _differentiate(node: Node, dy: Any, create_graph: bool) -> Sequence[Any]:
-    """Return the gradients of a node's inputs, each with its input's shape and dtype."""
+def _differentiate(node: Node, edges: list[Any], dy: Any, create_graph: bool) -> Sequence[Any]:
+    """Return the gradients along `edges`, each with its input's shape and dtype."""
     values = node.values(create_graph)
-    op, edges = node.op, node.edges
+    op = node.op
     assert op is not None
     if not create_graph and op.fast_backward is not None:
         arrays = [values[name] for name in op._fast_names]
@@ -571,7 +612,7 @@ def _differentiate(node: Node, dy: Any, create_graph: bool) -> Sequence[Any]:
         needs = tuple(edge is not None for edge in edges)
         result = op.fast_backward(needs, dy.array, *arrays)
         gradients = [
-            wrap(g) if need and g is not None else None
+            wrap(as_array(g)) if need and g is not None else None
             for g, need in zip(result, needs, strict=True)
         ]
     else:
@@ -582,16 +623,21 @@ def _differentiate(node: Node, dy: Any, create_graph: bool) -> Sequence[Any]:
         if _mode.anomaly:
             _check_finite(g.array, f"{node.name}: its derivative for input {i} made {{}}", op)
         if g.array.shape != op.shapes[i]:
-            g = _sum_to(g, op.shapes[i])
+            g = _sum_to(g, op.shapes[i], node.name)
         if g.array.dtype != node.dtypes[i]:
             g = g.to(node.dtypes[i])
         gradients[i] = g
     return gradients
 
 
-def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+def _sum_to(g: Any, shape: tuple[int, ...], name: str) -> Any:
     """Sum `g` over the axes along which an input of `shape` was broadcast."""
     padded = (1,) * (g.array.ndim - len(shape)) + shape
+    if len(padded) != g.array.ndim or any(n not in (1, m) for n, m in zip(padded, g.array.shape)):  # noqa: B905
+        raise ShapeError(
+            f"backward: a derivative of {name} has shape {g.array.shape}, which cannot belong to an input "
+            f"of shape {shape}"
+        )
     axes = tuple(i for i, n in enumerate(padded) if n == 1 and g.array.shape[i] != 1)
     return (g.sum(axes, keepdim=True) if axes else g).reshape(shape)
 
@@ -621,8 +667,14 @@ def _accumulate(x: Any, dx: Any, create_graph: bool) -> None:
 def _apply_hooks(hooks: dict[int, Callable] | None, dy: Any) -> Any:
     for hook in list((hooks or {}).values()):
         changed = hook(dy)
-        if changed is not None:
-            dy = changed
+        if changed is None:
+            continue
+        if not isinstance(changed, Variable) or changed.array.shape != dy.array.shape:
+            raise GraphError(
+                f"register_hook: a hook must return None or a Tensor of the gradient's shape {dy.array.shape}, "
+                f"not {getattr(changed, 'shape', type(changed).__name__)}"
+            )
+        dy = changed
     return dy
 
 
@@ -640,15 +692,20 @@ class _Switch:
 
     attribute: ClassVar[str]
     value: Any
+    before: tuple[Any, ...] = ()  # a stack, so that one switch may be entered twice
 
     def __enter__(self) -> None:
-        self.before = getattr(_mode, self.attribute)
+        self.before = (*self.before, getattr(_mode, self.attribute))
         setattr(_mode, self.attribute, self.value)
 
     def __exit__(self, *exception: Any) -> None:
-        setattr(_mode, self.attribute, self.before)
+        setattr(_mode, self.attribute, self.before[-1])
+        self.before = self.before[:-1]
 
     def __call__(self, function: Callable) -> Callable:
+        if inspect.isgeneratorfunction(function):
+            return self._around_generator(function)
+
         @functools.wraps(function)
         def within(*arguments: Any, **keywords: Any) -> Any:
             with self._again():
@@ -656,8 +713,33 @@ class _Switch:
 
         return within
 
+    def _around_generator(self, function: Callable) -> Callable:
+        """Switch while the generator runs, and back while its caller does."""
+
+        @functools.wraps(function)
+        def within(*arguments: Any, **keywords: Any) -> Any:
+            generator = function(*arguments, **keywords)
+            resume: Callable[[], Any] = functools.partial(next, generator)
+            while True:
+                try:
+                    with self._again():
+                        produced = resume()
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    resume = functools.partial(generator.send, (yield produced))
+                except GeneratorExit:
+                    generator.close()
+                    raise
+                except BaseException as error:
+                    resume = functools.partial(generator.throw, error)
+
+        return within
+
     def _again(self) -> _Switch:
-        return type(self)()
+        switch = object.__new__(type(self))
+        switch.value = self.value
+        return switch
 
 
 class no_grad(_Switch):
@@ -695,18 +777,21 @@ class set_grad_enabled(_Switch):
 
     def __init__(self, mode: bool):
         self.value = bool(mode)
-        self.before = _mode.recording
+        self.outside = _mode.recording
         _mode.recording = self.value
 
     def __enter__(self) -> None:
-        _mode.recording = self.value
+        _mode.recording = self.outside  # so that leaving goes back to before this switch was made
+        super().__enter__()
 
     def __call__(self, function: Callable) -> Callable:
-        _mode.recording = self.before  # it was made to decorate, not to switch
+        _mode.recording = self.outside  # it was made to decorate, not to switch
         return super().__call__(function)
 
     def _again(self) -> _Switch:
-        return set_grad_enabled(self.value)
+        switch = enable_grad() if self.value else no_grad()
+        assert isinstance(switch, _Switch)
+        return switch
 
 
 class detect_anomaly(_Switch):
@@ -714,15 +799,24 @@ class detect_anomaly(_Switch):
 
     attribute, value = "anomaly", True
 
-
-def _setwrap(cls: Any) -> None:
-    """`tensor.py` says here what a result is wrapped in; imports point one way only."""
-    global _tensor_class
-    _tensor_class = cls
+    def __init__(self, check_nan: bool = True):
+        self.value = bool(check_nan)
 
 
-_tensor_class: Any = Variable
+class set_detect_anomaly(detect_anomaly):
+    """Check every result or not, from here on; as a context, until its end."""
+
+    def __init__(self, mode: bool, check_nan: bool = True):
+        self.value = bool(mode and check_nan)
+        self.outside = _mode.anomaly
+        _mode.anomaly = self.value
+
+    def __enter__(self) -> None:
+        _mode.anomaly = self.outside
+        super().__enter__()
+
+
 __all__: Iterable[str] = [
     "Op", "FusedOp", "backward", "grad", "no_grad", "enable_grad", "set_grad_enabled",
-    "is_grad_enabled", "inference_mode", "detect_anomaly",
+    "is_grad_enabled", "inference_mode", "detect_anomaly", "set_detect_anomaly",
 ]  # fmt: skip

@@ -18,16 +18,16 @@ class ShapeError(MinicnnError, RuntimeError, ValueError):
     """Shapes, ranks or channel counts that do not fit together."""
 
 
-class DTypeError(MinicnnError, RuntimeError, TypeError):
-    """A dtype that the operation cannot take."""
+class DTypeError(MinicnnError, NotImplementedError, TypeError):
+    """A dtype that the operation cannot take."""  # NotImplementedError is a RuntimeError
 
 
 class DeviceError(MinicnnError, RuntimeError):
     """Tensors on different devices, or a device that is not there."""
 
 
-class DimensionError(MinicnnError, IndexError):
-    """A dimension number outside a tensor's rank."""
+class DimensionError(MinicnnError, IndexError, RuntimeError):
+    """An index, or the number of a dimension, that a tensor does not have."""
 
 
 class LabelError(MinicnnError, IndexError, ValueError, RuntimeError):
@@ -44,6 +44,14 @@ class InPlaceError(GraphError):
 
 class AnomalyError(MinicnnError, RuntimeError):
     """NaN or infinity, found while ``detect_anomaly`` was on."""
+
+
+class GradcheckError(MinicnnError, RuntimeError):
+    """A gradient that disagrees with the finite difference it should equal."""
+
+
+class KinkWarning(UserWarning):
+    """A gradient that cannot be checked: the function has a kink or a jump at this point."""
 
 
 class FileError(MinicnnError, OSError, RuntimeError):
@@ -68,7 +76,25 @@ class UnsupportedError(MinicnnError, NotImplementedError):
     """Something that PyTorch has and minicnn does not cover."""
 
 
-class ArgumentError(MinicnnError, ValueError):
+class UnsupportedNameError(UnsupportedError, AttributeError):
+    """A name of PyTorch's that minicnn does not have; ``hasattr`` answers False for it."""
+
+
+class RegistrationError(MinicnnError, KeyError, TypeError, AttributeError):
+    """A parameter, buffer or module that cannot be a member of a module under that name."""
+
+    __str__ = Exception.__str__  # KeyError would print the message in quotes
+
+
+class HookError(MinicnnError, RuntimeError):
+    """A hook returned something that cannot replace what it was given."""
+
+
+class StateDictError(MinicnnError, RuntimeError):
+    """A state dict whose keys or shapes do not fit the module it is loaded into."""
+
+
+class ArgumentError(MinicnnError, ValueError, RuntimeError):
     """An option whose value is impossible, such as a negative learning rate."""
 
 

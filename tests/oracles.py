@@ -1,7 +1,7 @@
 """Convolution, pooling and interpolation, one number at a time, as their definitions read.
 
 These share no code with minicnn, and they are slow on purpose: every loop of the definition is a
-loop here. Arguments are pairs; `padding` is ((top, bottom), (left, right)), zeros unless said otherwise.
+loop here. Arguments are pairs; `padding` is ((top, bottom), (left, right)).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 def conv2d(x, w, stride, padding, dilation, groups):
     """y[n, f, oh, ow] = sum over c, i, j of padded x times w."""
-    (n_images, _, height, width), (n_filters, per_group, kh, kw) = x.shape, w.shape
+    (n_images, _, height, width), (n_filters, _, kh, kw) = x.shape, w.shape
     (top, bottom), (left, right) = padding
     oh_count = math.floor((height + top + bottom - dilation[0] * (kh - 1) - 1) / stride[0]) + 1
     ow_count = math.floor((width + left + right - dilation[1] * (kw - 1) - 1) / stride[1]) + 1

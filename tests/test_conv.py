@@ -7,10 +7,13 @@ import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from minicnn import autograd, kernels
 from minicnn.errors import DTypeError, ShapeError, UnsupportedError
 from minicnn.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from minicnn.tensor import tensor
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # PyTorch's
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +78,8 @@ def test_transposed_convolution_is_the_transpose_of_convolution(data):
     pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
     kernel, stride, dilation = data.draw(pair), data.draw(pair), data.draw(pair)
     groups = data.draw(st.sampled_from((1, 2)))
-    padding = tuple(data.draw(st.integers(0, d * (k - 1))) for k, d in zip(kernel, dilation))
-    spare = tuple(data.draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation))
+    padding = tuple(data.draw(st.integers(0, dilation[a] * (kernel[a] - 1))) for a in (0, 1))
+    spare = tuple(data.draw(st.integers(0, max(stride[a], dilation[a]) - 1)) for a in (0, 1))
     x = rand(2, 2 * groups, *data.draw(pair), seed=1)
     w = rand(2 * groups, 3, *kernel, seed=2)
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -119,7 +122,10 @@ def test_results_and_gradients_keep_the_dtype(dtype):
 
 
 def test_an_empty_batch_gives_an_empty_result_and_zero_gradients():
-    x, w = tensor(rand(0, 3, 5, 5), requires_grad=True), tensor(rand(4, 3, 3, 3), requires_grad=True)
+    x, w = (
+        tensor(rand(0, 3, 5, 5), requires_grad=True),
+        tensor(rand(4, 3, 3, 3), requires_grad=True),
+    )
     y = conv2d(x, w)
     assert y.shape == (0, 4, 3, 3)
     y.sum().backward()
@@ -134,12 +140,12 @@ def test_only_the_gradients_that_are_needed_keep_their_inputs_alive():
 
 
 SHAPES = [
-    (conv2d, (8, 3, 32, 32), (16, 4, 3, 3), {}, r"conv2d: input has 3 channels but weight expects 4"),
+    (conv2d, (8, 3, 32, 32), (16, 4, 3, 3), {}, r"conv2d: input has 3 channels but weight .* 4;"),
     (conv2d, (8, 32, 32, 3), (16, 3, 3, 3), {}, r"channels seem .*input.permute\(0, 3, 1, 2\)"),
     (conv2d, (32, 32, 3), (16, 3, 3, 3), {}, r"input.permute\(2, 0, 1\)"),
     (conv1d, (8, 32, 3), (16, 3, 3), {}, r"input.permute\(0, 2, 1\)"),
     (conv1d, (8, 3), (16, 8, 4), {}, r"conv1d: the kernel, dilated \(4,\), .* input \(3,\)"),
-    (conv2d, (8, 32), (16, 3, 3, 3), {}, r"expected an input of shape \(N, C, H, W\) or \(C, H, W\)"),
+    (conv2d, (8, 32), (16, 3, 3, 3), {}, r"expected an input .* \(N, C, H, W\) or \(C, H, W\)"),
     (conv1d, (8, 3, 4, 4), (16, 3, 3), {}, r"conv1d: expected an input of shape \(N, C, L\)"),
     (conv2d, (1, 3, 8, 8), (16, 3, 3), {}, r"weight must have 4 dimensions"),
     (conv2d, (1, 3, 8, 8), (16, 3, 0, 3), {}, r"kernel of at least 1, got \(16, 3, 0, 3\)"),
@@ -154,8 +160,8 @@ SHAPES = [
     (conv2d, (1, 4, 8, 8), (4, 4, 3, 3), {"stride": (1, 2, 3)}, r"stride must be a number or 2"),
     (conv2d, (1, 4, 8, 8), (4, 4, 3, 3), {"padding": "full"}, r"'same' or 'valid', got 'full'"),
     (conv2d, (1, 4, 8, 8), (4, 4, 3, 3), {"padding": "same", "stride": 2}, r"needs stride 1"),
-    (conv_transpose2d, (1, 3, 4, 4), (4, 3, 3, 3), {}, r"conv_transpose2d: input has 3 channels but"),
-    (conv_transpose2d, (1, 4, 4, 4), (4, 3, 3, 3), {"output_padding": 1}, r"must be less than stride"),
+    (conv_transpose2d, (1, 3, 4, 4), (4, 3, 3, 3), {}, r"_transpose2d: input has 3 channels but"),
+    (conv_transpose2d, (1, 4, 4, 4), (4, 3, 3, 3), {"output_padding": 1}, r"less than stride"),
     (conv_transpose2d, (1, 4, 1, 1), (4, 3, 3, 3), {"padding": 3}, r"would have size \(-3, -3\)"),
     (conv_transpose1d, (1, 4, 1), (4, 3, 3), {"padding": 3}, r"would have size \(-3,\)"),
     (conv_transpose2d, (1, 4, 4, 4), (4, 3, 3, 3), {"output_padding": -1}, r"at least 0, got -1"),
@@ -198,7 +204,7 @@ def test_dtypes_that_differ_are_named():
 
 def test_arguments_of_the_wrong_type_are_named():
     x, w = tensor(rand(1, 4, 8, 8)), tensor(rand(3, 4, 3, 3))
-    with pytest.raises(TypeError, match="stride must be an integer, got 1.5"):
+    with pytest.raises(TypeError, match=r"stride must be an integer, got 1\.5"):
         conv2d(x, w, stride=1.5)
     with pytest.raises(TypeError, match="conv2d: weight must be a Tensor, not ndarray"):
         conv2d(x, w.numpy())
@@ -217,6 +223,7 @@ CONVOLUTIONS = {
     "same-dilated": {"padding": "same", "dilation": (2, 3)},
     "valid": {"padding": "valid", "stride": 2},
     "padding-beyond-kernel": {"padding": 4},
+    "windows-that-miss-the-image": {"padding": (10, 9), "stride": (19, 25)},
     "grouped": {"groups": 2, "padding": 1},
     "depthwise": {"groups": 4, "padding": 1},
     "depthwise-stride2": {"groups": 4, "padding": 1, "stride": 2},

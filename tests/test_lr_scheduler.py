@@ -18,55 +18,57 @@ STEPS = 45
 LRS = (0.1, 0.003)
 
 SIMPLE = [
-    ("StepLR", dict(step_size=1)),
-    ("StepLR", dict(step_size=7, gamma=0.37)),
-    ("StepLR", dict(step_size=100)),
-    ("MultiStepLR", dict(milestones=[3, 10, 30])),
-    ("MultiStepLR", dict(milestones=[30, 5, 5, 0], gamma=0.7)),
-    ("MultiStepLR", dict(milestones=[])),
-    ("ExponentialLR", dict(gamma=0.93)),
-    ("ExponentialLR", dict(gamma=1.01)),
-    ("CosineAnnealingLR", dict(T_max=10)),
-    ("CosineAnnealingLR", dict(T_max=40, eta_min=1e-3)),
-    ("CosineAnnealingLR", dict(T_max=1, eta_min=0.01)),
-    ("CosineAnnealingLR", dict(T_max=100, eta_min=0.2)),
-    ("LinearLR", dict()),
-    ("LinearLR", dict(start_factor=0.01, total_iters=20)),
-    ("LinearLR", dict(start_factor=1.0, end_factor=0.0, total_iters=30)),
-    ("LinearLR", dict(start_factor=0.3, end_factor=0.9, total_iters=1)),
-    ("ConstantLR", dict()),
-    ("ConstantLR", dict(factor=0.25, total_iters=11)),
-    ("ConstantLR", dict(factor=1.0, total_iters=0)),
-    ("LambdaLR", dict(lr_lambda=lambda t: 0.95**t)),
-    ("LambdaLR", dict(lr_lambda=[lambda t: 1 / (1 + t), lambda t: math.sin(t)])),
-    ("LambdaLR", dict(lr_lambda=lambda t: t // 10)),
+    ("StepLR", {"step_size": 1}),
+    ("StepLR", {"step_size": 7, "gamma": 0.37}),
+    ("StepLR", {"step_size": 100}),
+    ("MultiStepLR", {"milestones": [3, 10, 30]}),
+    ("MultiStepLR", {"milestones": [30, 5, 5, 0], "gamma": 0.7}),
+    ("MultiStepLR", {"milestones": []}),
+    ("ExponentialLR", {"gamma": 0.93}),
+    ("ExponentialLR", {"gamma": 1.01}),
+    ("CosineAnnealingLR", {"T_max": 10}),
+    ("CosineAnnealingLR", {"T_max": 40, "eta_min": 1e-3}),
+    ("CosineAnnealingLR", {"T_max": 1, "eta_min": 0.01}),
+    ("CosineAnnealingLR", {"T_max": 100, "eta_min": 0.2}),
+    ("LinearLR", {}),
+    ("LinearLR", {"start_factor": 0.01, "total_iters": 20}),
+    ("LinearLR", {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 30}),
+    ("LinearLR", {"start_factor": 0.3, "end_factor": 0.9, "total_iters": 1}),
+    ("ConstantLR", {}),
+    ("ConstantLR", {"factor": 0.25, "total_iters": 11}),
+    ("ConstantLR", {"factor": 1.0, "total_iters": 0}),
+    ("LambdaLR", {"lr_lambda": lambda t: 0.95**t}),
+    ("LambdaLR", {"lr_lambda": [lambda t: 1 / (1 + t), lambda t: math.sin(t)]}),
+    ("LambdaLR", {"lr_lambda": lambda t: t // 10}),
 ]
 ONE_CYCLE = [
-    dict(max_lr=0.5, total_steps=STEPS),
-    dict(max_lr=[0.5, 0.2], total_steps=60),
-    dict(max_lr=0.5, epochs=5, steps_per_epoch=10),
-    dict(max_lr=0.5, total_steps=STEPS, anneal_strategy="linear"),
-    dict(max_lr=0.5, total_steps=STEPS, three_phase=True),
-    dict(max_lr=0.5, total_steps=STEPS, three_phase=True, anneal_strategy="linear"),
-    dict(max_lr=0.5, total_steps=STEPS, three_phase=True, pct_start=0.4, div_factor=3.0),
-    dict(max_lr=0.5, total_steps=STEPS, pct_start=0.0),
-    dict(max_lr=0.5, total_steps=60, pct_start=1.0, cycle_momentum=False),
-    dict(max_lr=0.5, total_steps=STEPS, base_momentum=[0.7, 0.6], max_momentum=[0.8, 0.9]),
-    dict(max_lr=0.5, total_steps=STEPS, div_factor=10.0, final_div_factor=7.0),
+    {"max_lr": 0.5, "total_steps": STEPS},
+    {"max_lr": [0.5, 0.2], "total_steps": 60},
+    {"max_lr": 0.5, "epochs": 5, "steps_per_epoch": 10},
+    {"max_lr": 0.5, "total_steps": STEPS, "anneal_strategy": "linear"},
+    {"max_lr": 0.5, "total_steps": STEPS, "three_phase": True},
+    {"max_lr": 0.5, "total_steps": STEPS, "three_phase": True, "anneal_strategy": "linear"},
+    {"max_lr": 0.5, "total_steps": STEPS, "three_phase": True, "pct_start": 0.4, "div_factor": 3.0},
+    {"max_lr": 0.5, "total_steps": STEPS, "pct_start": 0.0},
+    {"max_lr": 0.5, "total_steps": 60, "pct_start": 1.0, "cycle_momentum": False},
+    {"max_lr": 0.5, "total_steps": STEPS, "base_momentum": [0.7, 0.6], "max_momentum": [0.8, 0.9]},
+    {"max_lr": 0.5, "total_steps": STEPS, "div_factor": 10.0, "final_div_factor": 7.0},
 ]
 CASES = SIMPLE + [("OneCycleLR", options) for options in ONE_CYCLE]
 PLATEAU = [
-    dict(),
-    dict(patience=2),
-    dict(patience=0, factor=0.5, cooldown=3),
-    dict(mode="max", patience=1),
-    dict(mode="max", patience=1, threshold=0.3, threshold_mode="abs"),
-    dict(mode="min", patience=1, threshold=0.3, threshold_mode="abs", cooldown=1),
-    dict(mode="min", patience=1, threshold=0.2, threshold_mode="rel"),
-    dict(mode="max", patience=1, threshold=0.2, threshold_mode="rel"),
-    dict(patience=0, min_lr=0.01),
-    dict(patience=0, min_lr=[0.02, 0.001]),
-    dict(patience=0, eps=0.01),
+    {},
+    {"patience": 2},
+    {"patience": 0, "factor": 0.5, "cooldown": 3},
+    {"mode": "min", "patience": 1, "threshold": 0.0},
+    {"mode": "max", "patience": 1, "threshold": 0.0, "threshold_mode": "abs"},
+    {"mode": "max", "patience": 1},
+    {"mode": "max", "patience": 1, "threshold": 0.3, "threshold_mode": "abs"},
+    {"mode": "min", "patience": 1, "threshold": 0.3, "threshold_mode": "abs", "cooldown": 1},
+    {"mode": "min", "patience": 1, "threshold": 0.2, "threshold_mode": "rel"},
+    {"mode": "max", "patience": 1, "threshold": 0.2, "threshold_mode": "rel"},
+    {"patience": 0, "min_lr": 0.01},
+    {"patience": 0, "min_lr": [0.02, 0.001]},
+    {"patience": 0, "eps": 0.01},
 ]
 METRICS = [
     1.0, 0.9, 0.95, 0.94, 0.93, 0.2, 0.5, 0.19999, 0.19, 0.3, -0.1, -0.2, -0.2, 0.0, math.nan, 5.0,
@@ -222,6 +224,18 @@ def test_resuming_by_last_epoch_is_as_in_pytorch(case):
     assert results[0] == results[1]
 
 
+def test_resuming_one_cycle_keeps_its_ends_as_in_pytorch():
+    torch = pytest.importorskip("torch")
+    results = []
+    for module in (minicnn, torch):
+        optimizer = optimizer_of(module)
+        sequence(optimizer, build(module, optimizer, "OneCycleLR", ONE_CYCLE[0]), 9)
+        others = {"max_lr": 9.0, "total_steps": STEPS, "base_momentum": 0.1, "last_epoch": 8}
+        scheduler = build(module, optimizer, "OneCycleLR", others)
+        results.append(sequence(optimizer, scheduler, 20))
+    assert results[0] == results[1]
+
+
 @pytest.mark.parametrize("options", PLATEAU, ids=str)
 def test_plateaus_are_met_as_in_pytorch(options):
     torch = pytest.importorskip("torch")
@@ -278,7 +292,7 @@ def nothing_before_zero(module, optimizer):
 
 
 def cycle_after_warmup(module, optimizer):
-    return warmup_then(module, optimizer, ("OneCycleLR", dict(max_lr=0.5, total_steps=60)))
+    return warmup_then(module, optimizer, ("OneCycleLR", {"max_lr": 0.5, "total_steps": 60}))
 
 
 # A sequence within a sequence steps its first member once more, and both libraries warn of that.
@@ -300,9 +314,9 @@ def test_two_schedulers_on_one_optimizer_multiply_as_in_pytorch():
     for module in (minicnn, torch):
         optimizer = optimizer_of(module)
         pair = [
-            build(module, optimizer, "ExponentialLR", dict(gamma=0.9)),
-            build(module, optimizer, "StepLR", dict(step_size=3, gamma=0.5)),
-            build(module, optimizer, "CosineAnnealingLR", dict(T_max=12, eta_min=1e-4)),
+            build(module, optimizer, "ExponentialLR", {"gamma": 0.9}),
+            build(module, optimizer, "StepLR", {"step_size": 3, "gamma": 0.5}),
+            build(module, optimizer, "CosineAnnealingLR", {"T_max": 12, "eta_min": 1e-4}),
         ]
         seen = []
         for _ in range(30):

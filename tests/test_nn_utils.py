@@ -107,7 +107,7 @@ def test_half_precision_does_not_overflow_in_the_squares():
 def test_an_infinite_norm_is_silent_unless_asked_for():
     p = minicnn.zeros(2, requires_grad=True)
     p.grad = minicnn.tensor([math.inf, 1.0])
-    with pytest.raises(AnomalyError, match="the total norm of order 2.0 .* is not finite"):
+    with pytest.raises(AnomalyError, match=r"the total norm of order 2.0 .* is not finite"):
         utils.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
     assert p.grad.array.tolist() == [math.inf, 1.0]
     with warnings.catch_warnings():

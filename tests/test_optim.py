@@ -31,26 +31,41 @@ SHAPES = ((3, 4), (5,), (), (2, 1, 3))
 # Every combination of the options that select another line of the update.
 OPTIONS = {
     "SGD": [
-        dict(lr=0.02, momentum=m, dampening=d, weight_decay=w, nesterov=n, maximize=x)
+        {"lr": 0.02, "momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
         for m, d, w, n, x in itertools.product(
             [0, 0.9], [0, 0.3], [0, 0.05], [False, True], [False, True]
         )
         if not n or (m > 0 and d == 0)
     ],
     "Adagrad": [
-        dict(lr=0.1, lr_decay=d, weight_decay=w, initial_accumulator_value=s, eps=e, maximize=x)
+        {
+            "lr": 0.1,
+            "lr_decay": d,
+            "weight_decay": w,
+            "initial_accumulator_value": s,
+            "eps": e,
+            "maximize": x,
+        }
         for (d, e), w, s, x in itertools.product(
             [(0, 1e-10), (0.05, 1e-2)], [0, 0.05], [0, 0.5], [False, True]
         )
     ],
     "RMSprop": [
-        dict(lr=0.01, alpha=a, eps=1e-6, weight_decay=w, momentum=m, centered=c, maximize=x)
+        {
+            "lr": 0.01,
+            "alpha": a,
+            "eps": 1e-6,
+            "weight_decay": w,
+            "momentum": m,
+            "centered": c,
+            "maximize": x,
+        }
         for (a, x), w, m, c in itertools.product(
             [(0.99, False), (0.4, True)], [0, 0.05], [0, 0.9], [False, True]
         )
     ],
     "Adam": [
-        dict(lr=0.02, betas=b, eps=e, weight_decay=w, amsgrad=a, maximize=x)
+        {"lr": 0.02, "betas": b, "eps": e, "weight_decay": w, "amsgrad": a, "maximize": x}
         for (b, e), w, a, x in itertools.product(
             [((0.9, 0.999), 1e-8), ((0.3, 0.8), 1e-2)], [0, 0.05], [False, True], [False, True]
         )
@@ -270,12 +285,12 @@ def as_plain(value):
 
 SPEED_ONLY = ("foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay")
 STATEFUL = [
-    ("SGD", dict(lr=0.1)),
-    ("SGD", dict(lr=0.1, momentum=0.9, nesterov=True)),
-    ("Adagrad", dict(initial_accumulator_value=0.1)),
-    ("RMSprop", dict(momentum=0.9, centered=True)),
-    ("Adam", dict(amsgrad=True, betas=(0.8, 0.95))),
-    ("AdamW", dict(weight_decay=0.1)),
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("Adagrad", {"initial_accumulator_value": 0.1}),
+    ("RMSprop", {"momentum": 0.9, "centered": True}),
+    ("Adam", {"amsgrad": True, "betas": (0.8, 0.95)}),
+    ("AdamW", {"weight_decay": 0.1}),
 ]
 
 
@@ -329,27 +344,27 @@ def test_pytorch_goes_on_from_a_state_dict_of_ours(name, options):
 
 
 BAD_IN_BOTH = [
-    ("SGD", dict(lr=-0.1)),
-    ("SGD", dict(momentum=-1)),
-    ("SGD", dict(weight_decay=-1)),
-    ("SGD", dict(nesterov=True)),
-    ("SGD", dict(nesterov=True, momentum=0.9, dampening=0.1)),
-    ("SGD", dict(lr="0.1")),
-    ("SGD", dict(foreach_="x")),
-    ("Adagrad", dict(lr_decay=-1)),
-    ("Adagrad", dict(initial_accumulator_value=-1)),
-    ("Adagrad", dict(eps=-1)),
-    ("Adagrad", dict(lr=float("nan"))),
-    ("RMSprop", dict(alpha=-1)),
-    ("RMSprop", dict(momentum=-1)),
-    ("RMSprop", dict(eps=-1)),
-    ("RMSprop", dict(weight_decay=-1)),
-    ("Adam", dict(lr=-1)),
-    ("Adam", dict(eps=-1)),
-    ("Adam", dict(weight_decay=-1)),
-    ("Adam", dict(betas=(1.0, 0.9))),
-    ("Adam", dict(betas=(0.9, -0.1))),
-    ("AdamW", dict(betas=(0.9, 1.0))),
+    ("SGD", {"lr": -0.1}),
+    ("SGD", {"momentum": -1}),
+    ("SGD", {"weight_decay": -1}),
+    ("SGD", {"nesterov": True}),
+    ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
+    ("SGD", {"lr": "0.1"}),
+    ("SGD", {"foreach_": "x"}),
+    ("Adagrad", {"lr_decay": -1}),
+    ("Adagrad", {"initial_accumulator_value": -1}),
+    ("Adagrad", {"eps": -1}),
+    ("Adagrad", {"lr": float("nan")}),
+    ("RMSprop", {"alpha": -1}),
+    ("RMSprop", {"momentum": -1}),
+    ("RMSprop", {"eps": -1}),
+    ("RMSprop", {"weight_decay": -1}),
+    ("Adam", {"lr": -1}),
+    ("Adam", {"eps": -1}),
+    ("Adam", {"weight_decay": -1}),
+    ("Adam", {"betas": (1.0, 0.9)}),
+    ("Adam", {"betas": (0.9, -0.1)}),
+    ("AdamW", {"betas": (0.9, 1.0)}),
 ]
 
 
@@ -517,6 +532,7 @@ def test_a_step_on_a_gpu_mixes_no_arrays_and_asks_for_no_value(case, monkeypatch
     gpu.sqrt, gpu.maximum, gpu.zeros_like = map(on_the_gpu, (np.sqrt, np.maximum, np.zeros_like))
     monkeypatch.setitem(sys.modules, "gpu", gpu)
     monkeypatch.setattr(GpuArray, "__module__", "gpu")
+    monkeypatch.setattr(optim_state, "BLOCK", 1)  # a GPU gets whole arrays all the same
     results = []
     for place in (np.asarray, GpuArray):
         params = [wrap(place(p.array)) for p in parameters("float32")[:2]]
@@ -803,6 +819,14 @@ def test_a_state_dict_that_does_not_fit_changes_nothing():
     assert as_plain(optimizer.state_dict()) == before
 
 
+def test_groups_of_other_sizes_do_not_fit_even_with_as_many_parameters():
+    def grouped(*sizes):
+        return optim.SGD([{"params": [leaf() for _ in range(n)]} for n in sizes], lr=0.1)
+
+    with pytest.raises(ArgumentError, match=r"have \[2, 1\] parameters, these \[1, 2\]"):
+        grouped(1, 2).load_state_dict(grouped(2, 1).state_dict())
+
+
 def test_an_optimizer_can_be_copied_and_pickled_with_its_parameters():
     params = parameters("float32")
     optimizer = optim.Adam(params)
@@ -839,6 +863,11 @@ def shared_between_groups():
             lambda: optim.SGD([{"params": [leaf()], "momentum": -2.0}]),
             ArgumentError,
             "SGD: momentum must not be negative or NaN, got -2.0",
+        ),
+        (
+            lambda: optim.SGD([{"params": [leaf()], "lr": 0.1}], lr=-2),
+            ArgumentError,
+            "SGD: lr must not be negative or NaN, got -2",
         ),
         (
             lambda: optim.Adagrad([leaf()], eps=float("nan")),

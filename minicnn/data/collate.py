@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError
+from ..ops.join import stack
 from ..promotion import get_default_dtype
 from ..tensor import Tensor, from_numpy
 from .dataset import Rows
@@ -66,8 +67,6 @@ def default_convert(data: Any) -> Any:
 
 
 def _stack(batch: Sequence[Tensor]) -> Tensor:
-    from .. import stack
-
     for position, x in enumerate(batch):
         if x.shape != batch[0].shape:
             raise ShapeError(

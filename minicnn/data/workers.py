@@ -87,7 +87,10 @@ class Failure:
             error = self.kind(message)
         except Exception:  # its constructor wants something else than one message
             error = WorkerError(message)
-        raise error from None
+        try:
+            raise error from None
+        finally:
+            del error  # its traceback leads here: a circle would keep the iterator and its workers
 
 
 class _PlainMessage(str):

@@ -1,8 +1,8 @@
 """Kernels: the inner loops of minicnn, on arrays only, and the table that says which one runs.
 
-Every kernel has a reference implementation, written to be read, that takes the arrays of any module.
-Some have a tuned one besides, for arrays that qualify. `get` picks; nothing else in minicnn knows
-that there is more than one. ``with use("reference"):`` runs everything on the reference, to see whether
+Every kernel has a reference implementation, written to be read, for the arrays of any module. Some
+have a tuned one besides, for arrays that qualify. `get` picks; nothing else in minicnn knows that
+there is more than one. ``with use("reference"):`` runs everything on the reference, to see whether
 a strange result comes from a tuned kernel, or to step through one that can be read.
 
 Conventions: images (N, C, H, W), filters (F, C / groups, KH, KW), cross-correlation; ``stride`` and
@@ -66,7 +66,7 @@ _choice = _Choice()
 
 
 def get(name: str, *arrays: Any) -> Callable[..., Any]:
-    """Return the implementation of kernel `name` for these arrays: a tuned one, or the reference."""
+    """Return the kernel `name` for these arrays: a tuned one if they qualify, or the reference."""
     implementations = TABLE[name]
     if _choice.forced != "reference":
         for kind, qualifies in QUALIFIES.items():

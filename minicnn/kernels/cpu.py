@@ -2,10 +2,10 @@
 
 What differs from the plain im2col, and what each step buys:
 
-* channels-last memory: columns are copied in long runs, and the product's result needs no transpose;
+* channels-last memory: columns are copied in long runs, and the product needs no transpose;
 * blocks of a few images: the columns stay in cache between the copy and the product;
 * the input gradient at stride 1 gathers (one more convolution) instead of scattering;
-* with fewer than 8 channels the runs are short, so that columns are built along the image rows instead;
+* with fewer than 8 channels those runs are short, so columns are built along image rows instead;
 * with one channel a group (depthwise), products and sums of whole slices, no matrices at all.
 """
 
@@ -84,9 +84,9 @@ def conv2d(
     x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int
 ) -> np.ndarray:
     """y = columns(x) w, block by block, written straight into channels-last memory."""
-    f, c, *kernel = w.shape
-    out_hw = output_hw(x.shape[2:], tuple(kernel), stride, padding, dilation)
-    windows = Windows(out_hw, tuple(kernel), stride, padding, dilation)
+    f, c, kernel = len(w), w.shape[1], w.shape[2:]
+    out_hw = output_hw(x.shape[2:], kernel, stride, padding, dilation)
+    windows = Windows(out_hw, kernel, stride, padding, dilation)
     y = channels_last((len(x), f, *out_hw), x.dtype)
     if c == 1 and f == groups > 1:
         _depthwise(x, w, y, windows)
@@ -110,8 +110,8 @@ def conv2d_input_grad(
     groups: int,
 ) -> np.ndarray:
     """dx = a convolution of dy with the flipped filters at stride 1; else columns added back."""
-    f, c, *kernel = w.shape
-    windows = Windows(dy.shape[2:], tuple(kernel), stride, padding, dilation)
+    f, c, kernel = len(w), w.shape[1], w.shape[2:]
+    windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
     if stride == (1, 1):
         flipped = w.reshape(groups, f // groups, c, *kernel)[..., ::-1, ::-1]
         flipped = flipped.swapaxes(1, 2).reshape(groups * c, f // groups, *kernel)
@@ -137,7 +137,7 @@ def _gathering(input_hw: Pair, windows: Windows) -> Padding:
 
 def _scatter_columns(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Windows) -> None:
     """dx = col2im(dy w^T), a block of images at a time, each in bands of rows if it is large."""
-    (kh, kw), (oh, ow), c = windows.kernel, windows.out_hw, dx.shape[1]
+    (kh, kw), oh, c = windows.kernel, windows.out_hw[0], dx.shape[1]
     filters = w.transpose(0, 2, 3, 1).reshape(len(w), -1)  # (F, KH KW C)
     row_bytes = _row_bytes(dx, windows)
     for images in _images(len(dy), oh * row_bytes):
@@ -219,9 +219,7 @@ def _depthwise(x: np.ndarray, w: np.ndarray, y: np.ndarray, windows: Windows) ->
                 total += product
 
 
-def _depthwise_input_grad(
-    dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Windows
-) -> None:
+def _depthwise_input_grad(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Windows) -> None:
     weights = _per_pixel(w, windows.out_hw[1])
     for images in _images(len(dy), 4 * windows.out_hw[0] * weights[0, 0].nbytes):
         pixels = dy[images].transpose(0, 2, 3, 1)  # (B, OH, OW, C)

@@ -1,8 +1,8 @@
 """Pooling tuned for NumPy on a CPU: whole slices compared tap by tap, the channels last.
 
 A window of a 2 x 2 pooling is never gathered. Its four pixels lie in four strided slices of the
-image, and ``np.maximum`` of two slices treats every window at once at the speed of memory. Blocks of a
-few images keep the slices in cache from tap to tap.
+image, and ``np.maximum`` of two slices treats every window at once, at the speed of memory. Blocks
+of a few images keep the slices in cache from tap to tap.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ def max_pool2d(
     return y, winner
 
 
-def _running_maximum(
-    x: np.ndarray, y: np.ndarray, winner: np.ndarray, windows: Windows
-) -> None:
+def _running_maximum(x: np.ndarray, y: np.ndarray, winner: np.ndarray, windows: Windows) -> None:
     """Walk over the taps in order; a pixel wins where it is greater than all before it."""
     greater = _scratch("greater", y, np.uint8)
     number = _scratch("number", y, winner.dtype)

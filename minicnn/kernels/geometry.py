@@ -15,8 +15,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-Pair = tuple[int, int]
-Padding = tuple[Pair, Pair]  # ((top, bottom), (left, right))
+Pair = tuple[int, ...]  # two of them: (rows, columns), or (before, after)
+Padding = tuple[Pair, ...]  # ((top, bottom), (left, right))
 
 
 def output_size(

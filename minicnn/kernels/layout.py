@@ -5,8 +5,8 @@ channels of one pixel lie side by side. A window's row is then one run of KW x C
 copy moves at full speed, and a matrix product over pixels writes its result in place. Only the
 strides differ, so nothing outside the kernels notices.
 
-*Workspaces.* Fresh memory costs a page fault per 4 kB, and leaves the cache cold. Each thread keeps one
-piece of memory per role and hands it out to block after block.
+*Workspaces.* Fresh memory costs a page fault per 4 kB, and leaves the cache cold. Each thread keeps
+one piece of memory per role and hands it out to block after block.
 
 *Rectangles.* A padded image is never stored whole. Kernels `cut` the rectangle they need out of the
 plane in which the image is surrounded by zeros; where that lies inside the image it costs nothing.
@@ -52,7 +52,7 @@ def channels_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def as_rows(x: np.ndarray) -> np.ndarray:
-    """Return (N, C, H, W) as a matrix of one pixel a row, (N H W, C): a view if channels are last."""
+    """Return (N, C, H, W) as a matrix (N H W, C), one pixel a row: a view if channels are last."""
     return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
@@ -93,13 +93,13 @@ class Windows:
         return edges[0], edges[1]
 
     def taps(self, rows: slice | None = None) -> Iterator[tuple[int, int, slice, slice]]:
-        """Yield (i, j, y, x): where tap (i, j) of the windows of output `rows` lies in `rectangle`."""
+        """Yield (i, j, y, x): the slices of `rectangle(rows)` that lie under tap (i, j)."""
         out = (rows.stop - rows.start, self.out_hw[1]) if rows else self.out_hw
         return taps(self.kernel, self.stride, self.dilation, out)
 
 
 def _overlap(size: int, start: int, stop: int) -> tuple[slice, slice]:
-    """Return where [start, stop) and the image [0, size) meet, as slices of the image and of the cut."""
+    """Return where [start, stop) meets the image [0, size): slices of the image and of the cut."""
     low = min(max(start, 0), size)
     high = max(min(stop, size), low)
     return slice(low, high), slice(low - start, high - start)
@@ -110,8 +110,8 @@ def cut(
 ) -> np.ndarray:
     """Return `rectangle` of the images `x`, (B, C, h, w), with `fill` wherever it leaves them.
 
-    The result's channels are adjacent in memory; with `rows_last`, the pixels of a row are. It is a view
-    of `x` where that is so already, and else lies in the workspace.
+    The result's channels are adjacent in memory; with `rows_last`, the pixels of a row are. It is a
+    view of `x` where that is so already, and else lies in the workspace.
     """
     b, c, height, width = x.shape
     (top, bottom), (left, right) = rectangle

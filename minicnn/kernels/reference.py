@@ -27,11 +27,12 @@ def pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
     The adjoint of ``pad(x, p)`` is ``pad(dy, -p)``: what was added is cut away again.
     """
     (top, bottom), (left, right) = padding
-    h, w = x.shape[-2:]
-    x = x[..., max(-top, 0) : h - max(-bottom, 0), max(-left, 0) : w - max(-right, 0)]
     widths = [(0, 0)] * (x.ndim - 2)
     widths += [(max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))]
-    return array_module(x).pad(x, widths, constant_values=value)
+    x = array_module(x).pad(x, widths, constant_values=value)
+    # Crop last: one side may be cropped by more than the image has, if the other grew.
+    h, w = x.shape[-2:]
+    return x[..., max(-top, 0) : h - max(-bottom, 0), max(-left, 0) : w - max(-right, 0)]
 
 
 def fitted(
@@ -53,9 +54,7 @@ def negated(padding: Padding) -> Padding:
 
 def output_hw(hw: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Pair:
     """Return (OH, OW) of a convolution."""
-    oh, ow = (
-        output_size(hw[a], kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1)
-    )
+    oh, ow = (output_size(hw[a], kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1))
     return oh, ow
 
 
@@ -74,9 +73,7 @@ def im2col(
     return columns
 
 
-def col2im(
-    columns: Array, input_hw: Pair, stride: Pair, padding: Padding, dilation: Pair
-) -> Array:
+def col2im(columns: Array, input_hw: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
     """Add every column back to the pixels it was copied from: the adjoint of `im2col`."""
     c, kh, kw, n, oh, ow = columns.shape
     fit = fitted(input_hw, (oh, ow), (kh, kw), stride, padding, dilation)

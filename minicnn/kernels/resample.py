@@ -1,13 +1,14 @@
 """Linear maps along an image's rows and columns: y = A x B^T, with a matrix for each axis.
 
-Interpolation and adaptive average pooling look unlike each other, yet both are *separable* and *linear*: a
-small matrix A (OH x H) says how the rows of the output mix the rows of the input, a matrix B (OW x
-W) says the same of the columns, and y = A x B^T for every channel. The gradient is then
-dx = A^T dy B, the same operation with transposed matrices, so that one op differentiates itself.
+Interpolation and adaptive average pooling look unlike each other, yet both are *separable* and
+*linear*: a small matrix A (OH x H) says how the rows of the output mix the rows of the input, a
+matrix B (OW x W) says the same of the columns, and y = A x B^T for every channel. The gradient is
+then dx = A^T dy B, the same operation with transposed matrices: one op that differentiates itself.
 
-The matrices are nearly all zeros, so no product is computed with them. `AxisMap` keeps the first nonzero
-of each row, then the second, and so on: a few gathers do the work, no two of which write to the same
-place. Nearest neighbours take one gather, bilinear interpolation two.
+The matrices are nearly all zeros, so no product is computed with them. `AxisMap` keeps the first
+nonzero of each row, then the second, and so on, and gathers the pixels they belong to. Nearest
+neighbours take one gather an axis, bilinear interpolation two, and a GPU can do the same, since no
+two numbers are ever written to the same place.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class AxisMap:
 
     Attributes:
         matrix: the matrix itself, for reading and for tests.
-        gathers: triples (outputs, inputs, weights): ``y[outputs] += weights * x[inputs]``. `outputs` is a
-            full slice where it names every one, and `weights` None where all are 1.
+        gathers: triples (outputs, inputs, weights): ``y[outputs] += weights * x[inputs]``.
+            `outputs` is a full slice where it names every one, `weights` None where all are 1.
     """
 
     def __init__(self, matrix: np.ndarray, transpose: AxisMap | None = None):
@@ -38,7 +39,7 @@ class AxisMap:
         self._transpose = transpose
 
     @property
-    def T(self) -> AxisMap:  # noqa: N802  (the name that arrays use)
+    def T(self) -> AxisMap:
         """The map of the transposed matrix, which carries gradients back."""
         if self._transpose is None:
             self._transpose = AxisMap(self.matrix.T, self)
@@ -63,7 +64,7 @@ class AxisMap:
 
 
 def _gathers(matrix: np.ndarray) -> Any:
-    """Yield (outputs, inputs, weights) for the first nonzero of every row, the second, and so on."""
+    """Yield (outputs, inputs, weights) of the first nonzero in each row, the second, and so on."""
     rank = np.where(matrix != 0, np.cumsum(matrix != 0, axis=1), 0)
     for t in range(1, rank.max(initial=0) + 1):
         outputs, inputs = np.nonzero(rank == t)
@@ -116,8 +117,8 @@ def nearest(size: int, out: int, scale: float | None) -> AxisMap:
 def linear(size: int, out: int, align_corners: bool, scale: float | None) -> AxisMap:
     """Row o mixes the two pixels between which the point o falls, by their distance.
 
-    With `align_corners` the first and last pixel's centres stay where they are, and points are spread
-    evenly between; otherwise pixels are squares, and point o is the centre of its square:
+    With `align_corners` the first and last pixel's centres stay where they are, and points are
+    spread evenly between; otherwise pixels are squares, and point o is the centre of its square:
     (o + 1/2) / scale - 1/2.
     """
     if align_corners:

@@ -2,23 +2,27 @@
 
 A convolution layer computes the cross-correlation
 
-    y[n, f, oh, ow] = b[f] + sum over c, i, j of x[n, c, oh SH + i DH - top, ow SW + j DW - left] w[f, c, i, j]
+    y[n, f, oh, ow] = b[f] + sum over c, i, j of  x[n, c, row, column] w[f, c, i, j],
+    row = oh SH + i DH - top,  column = ow SW + j DW - left,
 
-which is linear in x and linear in w. So, with <a, b> the sum of products of all elements, there
+which is linear in x and linear in w. So, with <a, b> the sum of the products of all elements, there
 are two more functions, `Conv2dInputGrad` and `Conv2dWeightGrad`, for which
 
     <conv(x, w), g>  =  <x, input_grad(g, w)>  =  <w, weight_grad(g, x)>      for every g.
 
-They are the gradients of the convolution. And since all three are one trilinear form, seen from y, from x and from
-w, the gradients of each are made of the other two: no further code is needed for any derivative.
+They are the gradients of the convolution. And since all three are one trilinear form, seen from g,
+from x and from w, the gradients of each are made of the other two: no derivative of any order needs
+further code.
 
-The input gradient is a useful layer by itself: it turns few pixels into many. As a layer it is called
-transposed convolution (or, wrongly, deconvolution).
+The input gradient is a useful layer by itself: it turns few pixels into many. As a layer it is
+called transposed convolution (or, wrongly, deconvolution).
 
-*Conventions.* Images (N, C, H, W), filters (F, C / groups, KH, KW). Sources: LeCun et al. 1989, "Backpropagation
-applied to handwritten zip code recognition"; Dumoulin and Visin 2016, "A guide to convolution
-arithmetic for deep learning" (sizes, transposes); Zeiler et al. 2010 (transposed convolution);
-Yu and Koltun 2016 (dilation); Krizhevsky et al. 2012, section 3.2 (groups).
+*Conventions.* Images (N, C, H, W), filters (F, C / groups, KH, KW).
+
+Sources: LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition"; Dumoulin
+and Visin 2016, "A guide to convolution arithmetic for deep learning" (sizes and transposes); Zeiler
+et al. 2010, "Deconvolutional networks"; Yu and Koltun 2016, "Multi-scale context aggregation by
+dilated convolutions"; Krizhevsky et al. 2012, section 3.2 (groups).
 """
 
 from __future__ import annotations
@@ -28,10 +32,18 @@ from typing import Any
 
 from .. import kernels
 from ..autograd import Op
-from ..errors import DTypeError, ShapeError, UnsupportedError
-from ..kernels.geometry import Padding, Pair, same_padding, transposed_size
-from ..tensor import Tensor, check_tensor
-from .windows import as_image, like_input, per_axis, symmetric
+from ..errors import ShapeError
+from ..kernels.geometry import Padding, Pair, transposed_size
+from ..tensor import Tensor
+from .windows import (
+    as_images,
+    check_channels,
+    check_convolution,
+    check_kernel_fits,
+    convolution_padding,
+    like_input,
+    per_axis,
+)
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 
@@ -72,9 +84,9 @@ class Conv2d(Op):
 
 @dataclass(eq=False, repr=False)
 class Conv2dInputGrad(Op):
-    """y = input_grad(g, w), the transpose of conv in x.   dg = conv(dy, w),  dw = weight_grad(g, dy).
+    """y = input_grad(g, w).   dg = conv(dy, w),  dw = weight_grad(g, dy).
 
-    Because <y, dy> = <input_grad(g, w), dy> = <g, conv(dy, w)> = <w, weight_grad(g, dy)>.
+    Because <input_grad(g, w), dy> = <g, conv(dy, w)> = <w, weight_grad(g, dy)>.
     Shapes: g (N, F, OH, OW), w (F, C / groups, KH, KW); y (N, C, *input_hw).
     """
 
@@ -86,9 +98,7 @@ class Conv2dInputGrad(Op):
 
     def forward(self, g: Any, w: Any) -> Any:
         kernel = kernels.get("conv2d_input_grad", g, w)
-        return kernel(
-            g, w, self.input_hw, self.stride, self.padding, self.dilation, self.groups
-        )
+        return kernel(g, w, self.input_hw, self.stride, self.padding, self.dilation, self.groups)
 
     def dg(self, dy: Tensor, w: Tensor) -> Tensor:
         return Conv2d(self.stride, self.padding, self.dilation, self.groups)(dy, w)
@@ -101,9 +111,9 @@ class Conv2dInputGrad(Op):
 
 @dataclass(eq=False, repr=False)
 class Conv2dWeightGrad(Op):
-    """y = weight_grad(g, x), the transpose of conv in w.   dg = conv(x, dy),  dx = input_grad(g, dy).
+    """y = weight_grad(g, x).   dg = conv(x, dy),  dx = input_grad(g, dy).
 
-    Because <y, dy> = <weight_grad(g, x), dy> = <g, conv(x, dy)> = <x, input_grad(g, dy)>.
+    Because <weight_grad(g, x), dy> = <g, conv(x, dy)> = <x, input_grad(g, dy)>.
     Shapes: g (N, F, OH, OW), x (N, C, H, W); y (F, C / groups, *kernel_hw).
     """
 
@@ -115,9 +125,7 @@ class Conv2dWeightGrad(Op):
 
     def forward(self, g: Any, x: Any) -> Any:
         kernel = kernels.get("conv2d_weight_grad", g, x)
-        return kernel(
-            g, x, self.kernel_hw, self.stride, self.padding, self.dilation, self.groups
-        )
+        return kernel(g, x, self.kernel_hw, self.stride, self.padding, self.dilation, self.groups)
 
     def dg(self, dy: Tensor, x: Tensor) -> Tensor:
         return Conv2d(self.stride, self.padding, self.dilation, self.groups)(x, dy)
@@ -140,8 +148,9 @@ def conv1d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolve sequences (N, C, L), or one (C, L), with filters (F, C / groups, K). See `conv2d`."""
-    return _convolve("conv1d", input, weight, bias, stride, padding, dilation, groups, 1)
+    """Convolve sequences (N, C, L) or (C, L) with filters (F, C / groups, K). See `conv2d`."""
+    options = (stride, padding, dilation)
+    return _convolve("conv1d", input, weight, bias, options, groups, 1)
 
 
 def conv2d(
@@ -160,8 +169,8 @@ def conv2d(
         weight: filters (F, C / groups, KH, KW).
         bias: one number per filter (F,), added to its output, or None.
         stride: how far the filter moves between outputs; a number or (rows, columns).
-        padding: zeros on each side; a number, (rows, columns), ``"valid"`` for none, or ``"same"`` for
-            as many as keep the size (stride 1 only; an odd one goes to the bottom and right).
+        padding: zeros on each side; a number, (rows, columns), ``"valid"`` for none, or ``"same"``
+            for as many as keep the size (stride 1 only; an odd one goes to the bottom and right).
         dilation: the distance between the pixels under neighbouring filter elements.
         groups: split channels and filters into this many groups that do not see each other.
 
@@ -172,7 +181,8 @@ def conv2d(
         ShapeError: ranks, channels, groups or sizes that do not fit.
         DTypeError: `input`, `weight` and `bias` of different dtypes.
     """
-    return _convolve("conv2d", input, weight, bias, stride, padding, dilation, groups, 2)
+    options = (stride, padding, dilation)
+    return _convolve("conv2d", input, weight, bias, options, groups, 2)
 
 
 def conv_transpose1d(
@@ -186,13 +196,8 @@ def conv_transpose1d(
     dilation: Any = 1,
 ) -> Tensor:
     """Transposed convolution of sequences (N, C, L), or one (C, L). See `conv_transpose2d`."""
-    return _transpose(
-        "conv_transpose1d",
-        (input, weight, bias),
-        (stride, padding, output_padding, dilation),
-        groups,
-        1,
-    )
+    options = (stride, padding, output_padding, dilation)
+    return _transpose("conv_transpose1d", input, weight, bias, options, groups, 1)
 
 
 def conv_transpose2d(
@@ -213,20 +218,15 @@ def conv_transpose2d(
         bias: one number per output channel (F,), or None.
         stride: how far apart the filters of neighbouring input pixels lie in the output.
         padding: how many pixels are cut off on each side of the output.
-        output_padding: further rows and columns at the bottom and right, since several sizes convolve
-            to the same one; less than the stride or the dilation.
+        output_padding: further rows and columns at the bottom and right, since several sizes
+            convolve to the same one; less than the stride or the dilation.
         groups, dilation: as in `conv2d`.
 
     Shape:
         (N, F, OH, OW), OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
     """
-    return _transpose(
-        "conv_transpose2d",
-        (input, weight, bias),
-        (stride, padding, output_padding, dilation),
-        groups,
-        2,
-    )
+    options = (stride, padding, output_padding, dilation)
+    return _transpose("conv_transpose2d", input, weight, bias, options, groups, 2)
 
 
 def _convolve(
@@ -234,34 +234,38 @@ def _convolve(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    options: tuple[Any, Any, Any],
     groups: int,
     axes: int,
 ) -> Tensor:
-    x = _check(name, input, weight, bias, groups, axes)
+    x = as_images(name, input, axes)
+    check_convolution(name, input, weight, bias, groups, axes)
     f, c, *kernel = weight.shape
-    _check_channels(name, input, weight, c * groups, axes)
-    _check_bias(name, weight, bias, f)
-    strides = per_axis(name, "stride", stride, axes, 1)
-    dilations = per_axis(name, "dilation", dilation, axes, 1)
-    pads = _padding(name, padding, kernel, strides, dilations, axes)
+    check_channels(name, input, weight, bias, (c * groups, f), axes)
     w = weight if axes == 2 else weight.reshape((f, c, 1, *kernel))
-    _check_size(name, x, w, pads, dilations, axes)
-    op = Conv2d(strides, pads, dilations, groups)
+    stride = per_axis(name, "stride", options[0], axes, 1)
+    dilation = per_axis(name, "dilation", options[2], axes, 1)
+    padding = convolution_padding(name, options[1], w.shape[2:], stride, dilation, axes)
+    check_kernel_fits(name, x.shape[2:], w.shape[2:], padding, dilation, axes)
+    op = Conv2d(stride, padding, dilation, groups)
     y = op(x, w) if bias is None else op(x, w, bias)
     return like_input(y, input, axes)
 
 
 def _transpose(
-    name: str, tensors: tuple[Any, Any, Any], options: tuple[Any, ...], groups: int, axes: int
+    name: str,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    options: tuple[Any, Any, Any, Any],
+    groups: int,
+    axes: int,
 ) -> Tensor:
-    input, weight, bias = tensors
-    x = _check(name, input, weight, bias, groups, axes)
+    x = as_images(name, input, axes)
+    check_convolution(name, input, weight, bias, groups, axes)
     c, f, *kernel = weight.shape
-    _check_channels(name, input, weight, c, axes)
-    _check_bias(name, weight, bias, f * groups)
+    check_channels(name, input, weight, bias, (c, f * groups), axes)
+    w = weight if axes == 2 else weight.reshape((c, f, 1, *kernel))
     least = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1}
     stride, padding, extra, dilation = (
         per_axis(name, option, value, axes, least[option])
@@ -272,104 +276,18 @@ def _transpose(
             f"{name}: output_padding must be less than stride or dilation, got output_padding "
             f"{extra[2 - axes :]}, stride {stride[2 - axes :]}, dilation {dilation[2 - axes :]}"
         )
-    w = weight if axes == 2 else weight.reshape((c, f, 1, *kernel))
     # Rows that output_padding adds at the bottom are rows that padding does not cut off there.
-    pads = tuple((p, p - e) for p, e in zip(padding, extra, strict=True))
+    sides = tuple((p, p - e) for p, e in zip(padding, extra, strict=True))
     output_hw = tuple(
-        transposed_size(x.shape[2 + a], w.shape[2 + a], stride[a], pads[a], dilation[a])
+        transposed_size(x.shape[2 + a], w.shape[2 + a], stride[a], sides[a], dilation[a])
         for a in (0, 1)
     )
     if min(output_hw) < 1:
         raise ShapeError(
-            f"{name}: the output would have size {output_hw[2 - axes :]}; got input {input.shape}, "
-            f"weight {weight.shape}, padding {padding[2 - axes :]}. Use less padding."
+            f"{name}: the output would have size {output_hw[2 - axes :]}; got input "
+            f"{input.shape}, weight {weight.shape}, padding {padding[2 - axes :]}. Pad less."
         )
-    y = Conv2dInputGrad(output_hw, stride, pads, dilation, groups)(x, w)
+    y = Conv2dInputGrad(output_hw, stride, sides, dilation, groups)(x, w)
     if bias is not None:
         y = y + bias.reshape((-1, 1, 1))
     return like_input(y, input, axes)
-
-
-# ------------------------------------------------------------------------------- the checks
-
-
-def _check(name: str, input: Any, weight: Any, bias: Any, groups: int, axes: int) -> Tensor:
-    """Check what both kinds of convolution share; return the input as (N, C, H, W)."""
-    x = as_image(name, check_tensor(input, name), axes)
-    if check_tensor(weight, name, "weight").ndim != axes + 2 or 0 in weight.shape[2:]:
-        raise ShapeError(
-            f"{name}: weight must have {axes + 2} dimensions and a kernel of at least 1, got {weight.shape}"
-        )
-    for other in (weight,) if bias is None else (weight, check_tensor(bias, name, "bias")):
-        if other.dtype != input.dtype:
-            what = "weight" if other is weight else "bias"
-            raise DTypeError(
-                f"{name}: input is {input.dtype} but {what} is {other.dtype}; convert one of them, "
-                "e.g. input.to(weight.dtype)"
-            )
-    if input.dtype == bool:
-        raise UnsupportedError(f"{name}: not defined for bool tensors; use input.float()")
-    if not isinstance(groups, int) or groups < 1:
-        raise ShapeError(f"{name}: groups must be an integer of at least 1, got {groups!r}")
-    if len(weight) % groups or len(weight) == 0:
-        raise ShapeError(
-            f"{name}: groups must divide the first size of weight; got groups {groups}, "
-            f"weight {weight.shape}"
-        )
-    return x
-
-
-def _check_channels(name: str, input: Tensor, weight: Tensor, expected: int, axes: int) -> None:
-    batched = input.ndim == axes + 2
-    got = input.shape[batched]
-    if got == expected:
-        return
-    hint = ""
-    if input.shape[-1] == expected:
-        order = (0, 3, 1, 2) if axes == 2 else (0, 2, 1)
-        order = order if batched else tuple(d - 1 for d in order[1:])
-        hint = f". The channels seem to be last; they come first here: input.permute{order}"
-    raise ShapeError(
-        f"{name}: input has {got} channels but weight expects {expected}; got input "
-        f"{input.shape}, weight {weight.shape}{hint}"
-    )
-
-
-def _check_bias(name: str, weight: Tensor, bias: Tensor | None, f: int) -> None:
-    if bias is not None and bias.shape != (f,):
-        raise ShapeError(
-            f"{name}: bias must have shape ({f},), one number per output channel; got {bias.shape} "
-            f"with weight {weight.shape}"
-        )
-
-
-def _padding(
-    name: str, padding: Any, kernel: list[int], stride: Pair, dilation: Pair, axes: int
-) -> Padding:
-    """Return padding as ((top, bottom), (left, right)), with 'same' and 'valid' worked out."""
-    if not isinstance(padding, str):
-        return symmetric(per_axis(name, "padding", padding, axes, 0))
-    if padding == "valid":
-        return (0, 0), (0, 0)
-    if padding != "same":
-        raise ShapeError(f"{name}: padding must be numbers, 'same' or 'valid', got '{padding}'")
-    if stride != (1, 1):
-        raise ShapeError(
-            f"{name}: padding='same' keeps the size and needs stride 1, got stride {stride[2 - axes :]}. "
-            "Give the padding as numbers."
-        )
-    rows, columns = ([1] * (2 - axes) + kernel)[:2]
-    return same_padding(rows, dilation[0]), same_padding(columns, dilation[1])
-
-
-def _check_size(
-    name: str, x: Tensor, w: Tensor, padding: Padding, dilation: Pair, axes: int
-) -> None:
-    padded = tuple(n + sum(p) for n, p in zip(x.shape[2:], padding, strict=True))
-    reach = tuple(d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation, strict=True))
-    if 0 in x.shape[2:] or padded[0] < reach[0] or padded[1] < reach[1]:
-        raise ShapeError(
-            f"{name}: the kernel, dilated {reach[2 - axes :]}, is larger than the padded input "
-            f"{padded[2 - axes :]}; got input size {x.shape[4 - axes :]}. "
-            "Use a larger input, more padding or a smaller kernel."
-        )

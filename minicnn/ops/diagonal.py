@@ -9,7 +9,7 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import ShapeError
 from ..tensor import Tensor, check_tensor, method
-from .index import IndexAdd, getitem
+from .index import IndexAdd
 from .operands import one_dim
 from .shape import movedim
 
@@ -26,6 +26,25 @@ class Triangle(Op):
 
     def dx(self, dy: Tensor) -> Tensor:
         return Triangle(self.which, self.diagonal)(dy)
+
+
+@dataclass(eq=False, repr=False)
+class Diagonal(Op):
+    """y = a diagonal of the last two dimensions of x, as a view.   dx = zeros with dy on that diagonal."""
+
+    offset: int
+    is_view = True
+
+    def forward(self, x: Any) -> Any:
+        y = array_module(x).diagonal(x, self.offset, -2, -1)
+        if not getattr(y.flags, "writeable", True):  # NumPy is cautious here, CuPy is not
+            y.flags.writeable = x.flags.writeable
+        return y
+
+    def dx(self, dy: Tensor) -> Tensor:
+        steps = array_module(dy.array).arange(dy.shape[-1])
+        index = (..., steps - min(self.offset, 0), steps + max(self.offset, 0))
+        return IndexAdd(index, self.shapes[0])(dy)
 
 
 @method()
@@ -48,13 +67,9 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
 
 @method()
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """Return the diagonal over two dimensions, as the last dimension of the result."""
+    """Return the diagonal over two dimensions, as the last dimension of the result; a view."""
     a, b = one_dim("diagonal", dim1, input.ndim), one_dim("diagonal", dim2, input.ndim)
-    x = movedim(input, (a, b), (-2, -1))
-    rows, columns = x.shape[-2:]
-    count = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
-    steps = array_module(input.array).arange(count)
-    return getitem(x, (..., steps - min(offset, 0), steps + max(offset, 0)))
+    return Diagonal(offset)(movedim(input, (a, b), (-2, -1)))
 
 
 @method()

@@ -87,9 +87,9 @@ def _as_index_part(part: Any, x: Tensor) -> Any:
         bounds = (part.start, part.stop, part.step)
         return slice(*(None if b is None else b.__index__() for b in bounds))
     if isinstance(part, Tensor):
-        part = part.array
         if part.ndim == 0 and part.dtype.kind in "iu":
-            return int(part)
+            return int(part.array)
+        part = part.array.copy()  # the backward pass needs it as it is now
     elif isinstance(part, (list, tuple, range)):
         part = np.asarray([p.item() if isinstance(p, Tensor) and not p.ndim else p for p in part])
         part = part.astype(np.int64) if part.size == 0 else part
@@ -151,7 +151,7 @@ def _check_gather(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[in
             f"{name}: index {int(array.min() if array.min() < 0 else array.max())} is out of bounds "
             f"along dim {dim} of size {size}"
         )
-    return d, array
+    return d, array.copy()  # the backward pass needs it as it is now
 
 
 @method()

@@ -6,8 +6,8 @@ its base is what changes, and every other view of that base finds its own new pa
 (`autograd.node_of`). Every change also advances the version of the memory, by which a pending
 backward pass that needs the old values notices, and raises.
 
-*What is not done.* In-place operations save no memory here: the new values are computed first and then
-written. They exist because programs use them.
+*What is not done.* In-place operations save no memory here: the old values are kept where a derivative may need
+them, and the new ones are computed first and then written. They exist because programs use them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..autograd import UNTRACKED, Op, is_grad_enabled, needs_grad, wrap
+from ..autograd import UNTRACKED, Op, is_grad_enabled, needs_grad, node_of, shares_memory, wrap
 from ..backend import array_module, to_device
 from ..errors import ArgumentError, DTypeError, InPlaceError, ShapeError
 from ..promotion import can_cast
 from ..tensor import Tensor, check_tensor, method
 from . import arithmetic, compare, diagonal, elementwise, index
-from .index import Index, as_index
+from .index import Index, as_index, is_basic
 from .operands import broadcastable
 
 
@@ -53,14 +53,27 @@ class Overwrite(Op):
 
 def write(array: Any, chain: tuple[Op, ...], value: Any) -> None:
     """Write `value` in place into the region of `array` that the chain of view ops names."""
-    for op in chain[:-1]:
-        array = op.forward(array)
-    if chain and isinstance(chain[-1], Index):  # the last may also be an index with arrays
-        array[chain[-1].index] = value
-    elif chain:
-        chain[-1].forward(array)[...] = value
+    region = array
+    for op in chain:
+        if not is_a_view(op):  # the last may be an index with arrays
+            region[op.index] = value
+            break
+        region = op.forward(region)
     else:
-        array[...] = value
+        region[...] = value
+    if shares_memory(region, array) or not array.size:
+        return
+    # In this array's layout the region is a copy. Find its elements by number instead.
+    xp = array_module(array)
+    numbers = xp.arange(array.size).reshape(array.shape)
+    for op in chain:
+        numbers = op.forward(numbers)
+    array[xp.unravel_index(numbers, array.shape)] = value
+
+
+def is_a_view(op: Op) -> bool:
+    """Whether the result of a view op shares memory: always, except for an index with arrays."""
+    return not isinstance(op, Index) or is_basic(op.index)
 
 
 def overwrite(x: Tensor, place: Index | None, value: Any, name: str) -> Tensor:
@@ -70,16 +83,32 @@ def overwrite(x: Tensor, place: Index | None, value: Any, name: str) -> Tensor:
     )
     root = x if x._base is None else x._base
     _check_may_change(x, root, recording, name)
-    write(x.array, () if place is None else (place,), getattr(value, "array", value))
+    array = getattr(value, "array", value)
+    write(x.array, () if place is None else (place,), array)
     if recording:
         chain = x._chain if x._base is not None else ()
         op = Overwrite((*chain, place) if place is not None else chain)
-        root._node = op.record((root, value), root.array)._node
+        _give_past(root, op.record((root, value), root.array)._node)
     x.bump()
     return x
 
 
+def _give_past(root: Any, node: Any) -> None:
+    """Make `node` what made the tensor `root`, and keep its gradient there if it was kept before."""
+    old = root._node
+    if old is not None and old.retain is not None and old.retain() is root:
+        node.retain, old.retain = old.retain, None
+    root._node = node
+
+
 def _check_may_change(x: Tensor, root: Any, recording: bool, name: str) -> None:
+    if not getattr(x.array.flags, "writeable", True) or _overlaps(x.array):
+        raise InPlaceError(
+            f"{name}: elements of this tensor {x.shape} share one place in memory (it was expanded), or the memory "
+            "is read-only, so it cannot be changed in place; change a clone()"
+        )
+    if recording and x._requires_grad and x._base is not None and x._node is None:
+        root = x  # a view that was made a leaf of its own
     if recording and root._requires_grad and root._node is None:
         what = "a leaf tensor" if root is x else "a view of a leaf tensor"
         raise InPlaceError(
@@ -98,6 +127,10 @@ def _check_may_change(x: Tensor, root: Any, recording: bool, name: str) -> None:
                 f"{name}: this tensor {x.shape} and a view of it {twin.shape} do not share memory here, because "
                 "the images are kept channels-last; change a clone() instead"
             )
+
+
+def _overlaps(array: Any) -> bool:
+    return any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
 
 
 @method("__setitem__")
@@ -173,9 +206,17 @@ _OPERATORS = {
 }  # fmt: skip
 
 
+def _as_it_was(x: Tensor, others: tuple[Any, ...]) -> Tensor:
+    """Return a tensor with the value and the past of x, for derivatives that need them after the change."""
+    wanted = any(isinstance(t, Tensor) and needs_grad(t) for t in (x, *others))
+    return wrap(x.array.copy(), node_of(x)) if wanted and is_grad_enabled() else x
+
+
 def _attach(function: Any, name: str) -> None:
     def in_place(self: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
-        return assign(self, function(self, *arguments, **keywords), name + "_")
+        old = _as_it_was(self, (*arguments, *keywords.values()))
+        arguments = tuple(old if a is self else a for a in arguments)
+        return assign(self, function(old, *arguments, **keywords), name + "_")
 
     in_place.__name__ = in_place.__qualname__ = name + "_"
     in_place.__doc__ = f"Write the result of `{name}` into this tensor, and return it."

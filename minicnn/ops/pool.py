@@ -5,12 +5,9 @@ the gradient goes to that pixel alone. Which pixel won is piecewise constant in 
 from the forward pass; given the winners, selecting pixels and putting gradients back are linear and
 each other's transpose. *Average* is linear outright, and its gradient is spread evenly.
 
-*Adaptive* pooling is told the output's size instead of the window's. Where the sizes divide it is
-ordinary pooling; else its windows differ in size by one and overlap (`kernels.resample`).
-
 *Conventions.* Images (N, C, H, W) or (C, H, W). Padding is at most half a window and never wins a
 maximum. Sources: Fukushima 1980, "Neocognitron"; LeCun et al. 1998, section II (average);
-Zhou and Chellappa 1988 (maximum); Lin et al. 2014, "Network in network" (global average).
+Zhou and Chellappa 1988 (maximum).
 """
 
 from __future__ import annotations
@@ -21,28 +18,21 @@ from typing import Any
 from .. import kernels
 from ..autograd import Op, wrap
 from ..backend import array_module
-from ..errors import ShapeError, UnsupportedError
-from ..kernels import geometry
+from ..errors import ShapeError
 from ..kernels.geometry import Padding, Pair
 from ..kernels.reference import max_pool2d_positions
-from ..kernels.resample import adaptive_windows, window_sums
-from ..tensor import Tensor, check_tensor
-from .index import gather
-from .reduce import mean
-from .resample import Resample
-from .windows import as_image, like_input, per_axis, symmetric
+from ..tensor import Tensor
+from .windows import like_input, pooling_geometry, pooling_images
 
-__all__ = [
-    "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-]  # fmt: skip
+__all__ = ["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"]
 
 
 @dataclass(eq=False, repr=False)
 class MaxPool2d(Op):
-    """y = the largest pixel of each window.   dx = dy, put where that pixel was; the first of equals.
+    """y = the largest pixel of each window.   dx = dy, put where that pixel was.
 
-    Shapes: x (N, C, H, W), y (N, C, *out_hw). Keeps the number of the winning tap, a byte a window.
+    Of equal pixels the first wins. Keeps the number of the winning tap, a byte for each window.
+    Shapes: x (N, C, H, W), y (N, C, *out_hw).
     """
 
     kernel: Pair
@@ -133,7 +123,7 @@ class AvgPool2d(Op):
 
 @dataclass(eq=False, repr=False)
 class AvgPool2dInputGrad(Op):
-    """y = g / divisor, added to every pixel of its window.   dg = (sum of each window of dy) / divisor.
+    """y = g / divisor, to every pixel of the window.   dg = (sum of each window of dy) / divisor.
 
     Shapes: g (N, C, OH, OW), y (N, C, *input_hw), divisor a number or (OH, OW).
     """
@@ -164,7 +154,7 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Return the largest element of every window of sequences (N, C, L) or (C, L). See `max_pool2d`."""
+    """Return the largest element of every window of (N, C, L) or (C, L). See `max_pool2d`."""
     options = (kernel_size, stride, padding, dilation, ceil_mode)
     return _max_pool("max_pool1d", input, options, return_indices, 1)
 
@@ -237,49 +227,19 @@ def avg_pool2d(
     return _avg_pool("avg_pool2d", input, options, count_include_pad, divisor_override, 2)
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """Return the means of `output_size` windows that cover sequences (N, C, L) or (C, L)."""
-    return _adaptive_avg_pool("adaptive_avg_pool1d", input, output_size, 1)
-
-
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Return the means of a grid of windows that cover the image, as many as `output_size` says.
-
-    Args:
-        input: images (N, C, H, W), or one image (C, H, W).
-        output_size: OH = OW, or (OH, OW); None keeps the input's size. 1 averages whole images.
-
-    Shape:
-        (N, C, OH, OW). Window o covers the rows floor(o H / OH) up to ceil((o + 1) H / OH).
-    """
-    return _adaptive_avg_pool("adaptive_avg_pool2d", input, output_size, 2)
-
-
-def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest element of `output_size` windows that cover sequences (N, C, L) or (C, L)."""
-    return _adaptive_max_pool("adaptive_max_pool1d", input, output_size, return_indices, 1)
-
-
-def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest pixel of a grid of windows that cover the image. See `adaptive_avg_pool2d`."""
-    return _adaptive_max_pool("adaptive_max_pool2d", input, output_size, return_indices, 2)
-
-
 # ------------------------------------------------------------------------- what they share
 
 
 def _max_pool(
     name: str, input: Tensor, options: tuple[Any, ...], return_indices: bool, axes: int
 ) -> Any:
-    x = _check(name, input, axes)
-    kernel, stride, padding, dilation, out_hw = _geometry(name, x, options, axes)
-    op = MaxPool2d(kernel, stride, padding, dilation, out_hw)
+    x = pooling_images(name, input, axes, integers=True)
+    geometry = pooling_geometry(name, x.shape[2:], options, axes)
+    op = MaxPool2d(*geometry)
     y = like_input(op(x), input, axes)
     if not return_indices:
         return y
-    positions = max_pool2d_positions(
-        op.winner, x.shape[2:], kernel, stride, padding, dilation
-    )
+    positions = max_pool2d_positions(op.winner, x.shape[2:], *geometry[:-1])
     return y, like_input(wrap(positions), input, axes)
 
 
@@ -291,8 +251,8 @@ def _avg_pool(
     divisor: int | None,
     axes: int,
 ) -> Tensor:
-    x = _check(name, input, axes, floating=True)
-    kernel, stride, padding, _, out_hw = _geometry(name, x, options, axes)
+    x = pooling_images(name, input, axes)
+    kernel, stride, padding, _, out_hw = pooling_geometry(name, x.shape[2:], options, axes)
     if divisor is None:
         divisor = _divisor(x, kernel, stride, padding, out_hw, count_include_pad)
     elif not isinstance(divisor, int):
@@ -317,97 +277,3 @@ def _divisor(
         return kernel[0] * kernel[1]
     rows, columns = (array_module(x.array).asarray(c, dtype=x.dtype) for c in counts)
     return rows[:, None] * columns
-
-
-def _adaptive_avg_pool(name: str, input: Tensor, size: Any, axes: int) -> Tensor:
-    x = _check(name, input, axes, floating=True)
-    (h, w), (oh, ow) = x.shape[2:], _adaptive_size(name, x, size, axes)
-    if (oh, ow) == (1, 1):
-        y = mean(x, (2, 3), keepdim=True)
-    elif oh and ow and h % oh == w % ow == 0:
-        window = h // oh, w // ow
-        y = AvgPool2d(window, window, symmetric((0, 0)), (oh, ow))(x, window[0] * window[1])
-    else:
-        rows, columns = window_sums(h, oh), window_sums(w, ow)
-        count = rows.matrix.sum(1)[:, None] * columns.matrix.sum(1)
-        y = Resample(rows, columns)(x) / wrap(array_module(x.array).asarray(count, dtype=x.dtype))
-    return like_input(y, input, axes)
-
-
-def _adaptive_max_pool(
-    name: str, input: Tensor, size: Any, return_indices: bool, axes: int
-) -> Any:
-    x = _check(name, input, axes, floating=True)
-    (h, w), (oh, ow) = x.shape[2:], _adaptive_size(name, x, size, axes)
-    if oh and ow and h % oh == w % ow == 0:
-        window = (h // oh, w // ow)[2 - axes :]
-        return _max_pool(name, input, (window, None, 0, 1, False), return_indices, axes)
-    positions = wrap(_adaptive_positions(x.array, (oh, ow)))
-    flat = gather(x.flatten(2), 2, positions.flatten(2))
-    y = like_input(flat.reshape(positions.shape), input, axes)
-    return (y, like_input(positions, input, axes)) if return_indices else y
-
-
-def _adaptive_positions(x: Any, out_hw: Pair) -> Any:
-    """Return the flat position of the largest pixel of each adaptive window, (N, C, OH, OW)."""
-    xp, (h, w) = array_module(x), x.shape[2:]
-    positions = xp.zeros((*x.shape[:2], *out_hw), dtype=xp.int64)
-    for o, (top, bottom) in enumerate(adaptive_windows(h, out_hw[0])):
-        for p, (left, right) in enumerate(adaptive_windows(w, out_hw[1])):
-            piece, window = x[:, :, top:bottom, left:right], (bottom - top, right - left)
-            kernel = kernels.get("max_pool2d", piece)
-            _, winner = kernel(piece, window, window, symmetric((0, 0)), (1, 1), (1, 1))
-            i, j = xp.divmod(winner[:, :, 0, 0].astype(xp.int64), window[1])
-            positions[:, :, o, p] = (top + i) * w + left + j
-    return positions
-
-
-def _check(name: str, input: Any, axes: int, floating: bool = False) -> Tensor:
-    """Check the input of a pooling and return it as (N, C, H, W)."""
-    x = as_image(name, check_tensor(input, name), axes)
-    if 0 in x.shape[1:]:
-        raise ShapeError(f"{name}: only the batch may be empty; got {input.shape}")
-    if x.dtype.kind not in ("f" if floating else "fiu"):
-        raise UnsupportedError(f"{name}: not available for {x.dtype}; use input.float()")
-    return x
-
-
-def _geometry(
-    name: str, x: Tensor, options: tuple[Any, ...], axes: int
-) -> tuple[Pair, Pair, Padding, Pair, Pair]:
-    """Return kernel, stride, padding, dilation and the output's size, all checked."""
-    kernel_size, stride, padding, dilation, ceil_mode = options
-    kernel = per_axis(name, "kernel_size", kernel_size, axes, 1)
-    if stride is None or stride == [] or stride == ():
-        strides = kernel
-    else:
-        strides = per_axis(name, "stride", stride, axes, 1)
-    pads = per_axis(name, "padding", padding, axes, 0)
-    dilations = per_axis(name, "dilation", dilation, axes, 1)
-    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
-    if 2 * pads[0] > reach[0] or 2 * pads[1] > reach[1]:
-        raise ShapeError(
-            f"{name}: padding must be at most half the kernel, or windows would see nothing but "
-            f"padding; got padding {padding}, kernel_size {kernel_size}"
-        )
-    sides = symmetric(pads)
-    oh, ow = (
-        geometry.output_size(x.shape[2 + a], kernel[a], strides[a], sides[a], dilations[a], ceil_mode)
-        for a in (0, 1)
-    )
-    if min(oh, ow) < 1:
-        raise ShapeError(
-            f"{name}: the kernel {kernel_size} is larger than the padded input; got input size "
-            f"{x.shape[4 - axes :]}, padding {padding}. Use a larger input or a smaller kernel."
-        )
-    return kernel, strides, sides, dilations, (oh, ow)
-
-
-def _adaptive_size(name: str, x: Tensor, size: Any, axes: int) -> Pair:
-    """Return (OH, OW), with None standing for the input's own size."""
-    sizes = list(size) if isinstance(size, (tuple, list)) else [size] * axes
-    own = x.shape[4 - axes :]
-    if len(sizes) == axes:
-        sizes = [n if s is None else s for s, n in zip(sizes, own, strict=True)]
-    oh, ow = per_axis(name, "output_size", sizes, axes, 0)
-    return (oh, ow) if axes == 2 else (1, ow)

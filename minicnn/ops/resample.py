@@ -1,11 +1,12 @@
 """Resampling: images made larger or smaller by interpolation.
 
-Each output pixel falls on a point between input pixels. *Nearest* takes one of them as it is; *bilinear* mixes
-the four around the point by distance, rows and columns independently. Both are y = A x B^T with constant
-matrices (see `kernels.resample`), so the gradient is the same operation with the matrices transposed.
+Each output pixel falls on a point between input pixels. *Nearest* takes one of them as it is;
+*bilinear* mixes the four around the point by distance, rows and columns independently. Both are
+y = A x B^T with constant matrices (`kernels.resample`), so the gradient is the same operation with
+the matrices transposed.
 
-*Conventions.* Images (N, C, H, W). Source: Keys 1981, "Cubic convolution interpolation for digital image
-processing", section I, for interpolation as a separable weighted sum.
+*Conventions.* Images (N, C, H, W). Source: Keys 1981, "Cubic convolution interpolation for digital
+image processing", section I, for interpolation as a separable weighted sum.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ def interpolate(
         size: the new size, a number or (OH, OW); or else
         scale_factor: how many times as large, a number or (rows, columns).
         mode: ``"nearest"`` or ``"bilinear"``.
-        align_corners: bilinear only. True keeps the centres of the corner pixels in place; False (the
-            default) takes pixels for squares and keeps the image's edges in place.
-        recompute_scale_factor: use the ratio of the sizes, after rounding, instead of `scale_factor`.
+        align_corners: bilinear only. True keeps the centres of the corner pixels in place; False
+            (the default) takes pixels for squares and keeps the image's edges in place.
+        recompute_scale_factor: use the ratio of the sizes, after rounding, not `scale_factor`.
         antialias: not covered.
 
     Shape:
@@ -77,7 +78,7 @@ def interpolate(
         raise ArgumentError(f"{name}: give either size or scale_factor, and not both")
     if recompute_scale_factor and size is not None:
         raise ArgumentError(f"{name}: recompute_scale_factor means nothing with a given size")
-    scales: tuple[Any, Any] = (None, None)
+    scales: tuple[Any, ...] = (None, None)
     if size is not None:
         sizes = _two(name, "size", size, int)
     else:

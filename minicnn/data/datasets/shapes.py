@@ -11,6 +11,7 @@ model that looks at single pixels learns nothing here, and a convolutional netwo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import cos, hypot, pi, sin
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,8 @@ def _crescent(x: Any, y: Any) -> Any:
 
 
 def _triangle(x: Any, y: Any) -> Any:
-    corners = np.array([0.0, 2.0, 4.0]) * np.pi / 3  # directions of the three sides
-    return np.maximum.reduce([x * np.cos(a) + y * np.sin(a) for a in corners]) - 0.48
+    sides = (0, 2 * pi / 3, 4 * pi / 3)  # the directions in which the three sides lie
+    return np.maximum.reduce([x * cos(a) + y * sin(a) for a in sides]) - 0.48
 
 
 def _square(x: Any, y: Any) -> Any:
@@ -53,10 +54,10 @@ def _bar(x: Any, y: Any) -> Any:
 def _star(x: Any, y: Any) -> Any:
     # Fold the plane onto one tenth of the star, whose outline is there one line through
     # the outer corner (1, 0) and the inner corner at an angle of 36 degrees.
-    angle = abs((np.arctan2(y, x) + np.pi / 5) % (2 * np.pi / 5) - np.pi / 5)
+    angle = abs((np.arctan2(y, x) + pi / 5) % (2 * pi / 5) - pi / 5)
     radius = np.hypot(x, y)
-    inner_x, inner_y = 0.42 * np.cos(np.pi / 5), 0.42 * np.sin(np.pi / 5)
-    length = np.hypot(1 - inner_x, inner_y)
+    inner_x, inner_y = 0.42 * cos(pi / 5), 0.42 * sin(pi / 5)
+    length = hypot(1 - inner_x, inner_y)
     return ((radius * np.cos(angle) - 1) * inner_y + radius * np.sin(angle) * (1 - inner_x)) / length
 
 
@@ -73,7 +74,7 @@ def _heart(x: Any, y: Any) -> Any:
 
 
 def _arrow(x: Any, y: Any) -> Any:
-    head = np.maximum(0.05 - x, (0.65 * (x - 1) + 0.95 * abs(y)) / np.hypot(0.65, 0.95))
+    head = np.maximum(0.05 - x, (0.65 * (x - 1) + 0.95 * abs(y)) / hypot(0.65, 0.95))
     return np.minimum(head, _box(x + 0.4, y, 0.55, 0.2))
 
 
@@ -110,7 +111,7 @@ class Shapes(ImageDataset):
     name = "shapes"
     classes = tuple(FIGURES)
     mean = (0.5, 0.5, 0.5)
-    std = (0.3, 0.3, 0.3)
+    std = (0.29, 0.29, 0.29)
     image_shape = (3, 32, 32)
 
     def __init__(
@@ -163,12 +164,13 @@ class Shapes(ImageDataset):
 
 def draw(indices: Sequence[int], size: int, seed: int, train: bool) -> np.ndarray:
     """Return the pictures of these numbers as a uint8 array (n, size, size, 3)."""
-    scenes = [_scene(index, size, seed, train) for index in indices]
-    place, colours, noise = (np.stack(parts) for parts in zip(*scenes))
-    centre_x, centre_y, radius, cos, sin = place.T[:, :, None, None]  # (5, n, 1, 1)
+    noise = np.empty((len(indices), 3, size, size), dtype=np.float32)
+    scenes = [_scene(index, seed, train, noise[row]) for row, index in enumerate(indices)]
+    place, colours = (np.stack(parts) for parts in zip(*scenes))
+    centre_x, centre_y, radius, cosine, sine = place.T[:, :, None, None]  # (5, n, 1, 1)
     middles = (np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1  # pixel centres in [-1, 1]
     right, down = (middles - centre_x) / radius, (middles[:, None] - centre_y) / radius
-    x, y = cos * right + sin * down, cos * down - sin * right  # (n, size, size)
+    x, y = cosine * right + sine * down, cosine * down - sine * right  # (n, size, size)
     distance = np.empty_like(x)
     labels = np.asarray(indices) % len(FIGURES)
     for number, figure in enumerate(FIGURES.values()):
@@ -185,17 +187,20 @@ def draw(indices: Sequence[int], size: int, seed: int, train: bool) -> np.ndarra
     return levels.transpose(0, 2, 3, 1)  # (n, size, size, 3)
 
 
-def _scene(index: int, size: int, seed: int, train: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what is random in picture `index`: its place, three colours and the noise."""
-    rng = np.random.Generator(np.random.Philox(key=[seed % 2**64, 2 * index + (not train)]))
+def _scene(index: int, seed: int, train: bool, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is random in picture `index`, its place and three colours, and fill in its `noise`."""
+    key = np.array([seed % 2**64, 2 * index + (not train)], dtype=np.uint64)
+    rng = np.random.Generator(np.random.Philox(key=key))
     radius = rng.uniform(0.4, 0.9)
     centre = rng.uniform(radius - 1, 1 - radius, 2)  # all of the figure is in the picture
-    turn = rng.uniform(0, 2 * np.pi)
+    turn = rng.uniform(0, 2 * pi)
     first = rng.random(3)
     front = rng.random(3)
     while np.linalg.norm(front - first) < 0.6:  # a figure that can be told from its background
         front = rng.random(3)
     last = np.clip(first + rng.uniform(-0.25, 0.25, 3), 0, 1)
-    noise = np.float32(rng.uniform(0, 0.07)) * rng.standard_normal((3, size, size), dtype=np.float32)
-    place = np.array([*centre, radius, np.cos(turn), np.sin(turn)], dtype=np.float32)
-    return place, np.array([front, first, last], dtype=np.float32), noise
+    strength = rng.uniform(0, 0.07)
+    rng.standard_normal(out=noise, dtype=np.float32)
+    noise *= strength
+    place = np.array([*centre, radius, cos(turn), sin(turn)], dtype=np.float32)
+    return place, np.array([front, first, last], dtype=np.float32)

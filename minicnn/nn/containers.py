@@ -1,0 +1,395 @@
+"""Modules that hold modules: in a row, in a list, by name."""
+
+from __future__ import annotations
+
+import operator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ArgumentError, DimensionError
+from ..tensor import Tensor
+from .module import Module, indent
+from .parameter import Parameter
+
+S = TypeVar("S", bound="InOrder")
+
+
+class InOrder(Module):
+    """What `Sequential` and `ModuleList` share: children named "0", "1", ... in order."""
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, idx: Any) -> Any: ...
+
+    def _key(self, index: Any) -> str:
+        """Return the name of the child at `index`; a negative one counts from the end."""
+        i = operator.index(index)
+        if not -len(self) <= i < len(self):
+            raise DimensionError(
+                f"{self._get_name()}: index {i} is out of range; it has {len(self)} modules"
+            )
+        return list(self._modules)[i]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())
+
+    def __setitem__(self, idx: int, module: Module) -> None:
+        setattr(self, self._key(idx), module)
+
+    def __delitem__(self, idx: int | slice) -> None:
+        names = list(self._modules)[idx] if isinstance(idx, slice) else [self._key(idx)]
+        for name in names:
+            del self._modules[name]
+        self._number()
+
+    def _number(self) -> None:
+        """Name the children by their positions again."""
+        self._modules = {str(i): m for i, m in enumerate(self._modules.values())}
+
+    def append(self: S, module: Module) -> S:
+        """Add `module` at the end, and return this container."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self: S, modules: Iterable[Module]) -> S:
+        """Add all `modules` at the end, and return this container."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(
+                f"{self._get_name()}.extend: expected an iterable of modules, got {type(modules).__name__}"
+            )
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def insert(self: S, index: int, module: Module) -> S:
+        """Put `module` before the one at `index`; those behind it move up by one. Return this container."""
+        if not isinstance(module, Module):
+            raise TypeError(f"{self._get_name()}.insert: expected a Module, got {type(module).__name__}")
+        if not -len(self) <= index <= len(self):
+            raise DimensionError(
+                f"{self._get_name()}: index {index} is out of range; it has {len(self)} modules"
+            )
+        modules = list(self._modules.values())
+        modules.insert(index, module)
+        self._modules = {str(i): m for i, m in enumerate(modules)}
+        return self
+
+    def pop(self, key: int | slice) -> Any:
+        """Take the module at `key` out, and return it."""
+        module = self[key]
+        del self[key]
+        return module
+
+    def __iadd__(self: S, other: Iterable[Module]) -> S:
+        return self.extend(other)
+
+
+class Sequential(InOrder):
+    """Modules in a row: each is called with the result of the one before.
+
+    >>> model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(5408, 10))
+
+    Args:
+        args: the modules; or one ``OrderedDict`` of them, whose keys become their names.
+    """
+
+    def __init__(self, *args: Any):
+        super().__init__()
+        named = len(args) == 1 and isinstance(args[0], OrderedDict)
+        for name, module in args[0].items() if named else enumerate(args):
+            self.add_module(str(name), module)
+
+    def forward(self, input: Any) -> Any:
+        """Return the result of the last module."""
+        for module in self._modules.values():
+            input = module(input)
+        return input
+
+    def __getitem__(self, idx: Any) -> Any:
+        if isinstance(idx, slice):
+            return type(self)(OrderedDict(list(self._modules.items())[idx]))
+        return self._modules[self._key(idx)]
+
+    def __add__(self, other: Any) -> Sequential:
+        self._check_other(other)
+        return Sequential(*self, *other)
+
+    def __iadd__(self: S, other: Any) -> S:
+        self._check_other(other)
+        return self.extend(other)
+
+    def _check_other(self, other: Any) -> None:
+        if not isinstance(other, Sequential):
+            raise ArgumentError(
+                f"{self._get_name()}: only a Sequential can be added, not {type(other).__name__}; use append"
+            )
+
+    def __mul__(self, other: int) -> Sequential:
+        self._check_factor(other)
+        return Sequential(*(list(self) * other))
+
+    __rmul__ = __mul__
+
+    def __imul__(self: S, other: int) -> S:
+        self._check_factor(other)
+        return self.extend(list(self) * (other - 1))
+
+    def _check_factor(self, factor: Any) -> None:
+        if not isinstance(factor, int):
+            raise TypeError(f"{self._get_name()}: can be repeated a whole number of times, not {factor!r}")
+        if factor < 1:
+            raise ArgumentError(f"{self._get_name()}: must be repeated at least once, not {factor} times")
+
+
+class ModuleList(InOrder):
+    """A list of modules. Unlike in a Python list, their parameters are found by the module that holds it.
+
+    Args:
+        modules: what to begin with.
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None):
+        super().__init__()
+        if modules is not None:
+            self.extend(modules)
+
+    def __getitem__(self, idx: Any) -> Any:
+        if isinstance(idx, slice):
+            return type(self)(list(self._modules.values())[idx])
+        return self._modules[self._key(idx)]
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *other])
+
+    def __repr__(self) -> str:
+        texts = [repr(module) for module in self]
+        lines = []
+        start = 0
+        for i, text in enumerate(texts):
+            if i + 1 < len(texts) and texts[i + 1] == text:
+                continue
+            count = i - start + 1
+            label = f"({start}): " if count == 1 else f"({start}-{i}): {count} x "
+            lines.append(f"\n  {indent(label + text)}")
+            start = i + 1
+        return f"{self._get_name()}({''.join(lines)}\n)" if lines else f"{self._get_name()}()"
+
+
+class ModuleDict(Module):
+    """A dictionary of modules, in the order of insertion, whose parameters are found by the module that holds it.
+
+    Args:
+        modules: a mapping from names to modules, or pairs of both.
+    """
+
+    def __init__(self, modules: Any = None):
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._modules
+
+    def clear(self) -> None:
+        """Remove all modules."""
+        self._modules.clear()
+
+    def pop(self, key: str) -> Any:
+        """Take the module `key` out, and return it."""
+        return self._modules.pop(key)
+
+    def keys(self) -> Any:
+        """Return the names."""
+        return self._modules.keys()
+
+    def items(self) -> Any:
+        """Return the pairs of name and module."""
+        return self._modules.items()
+
+    def values(self) -> Any:
+        """Return the modules."""
+        return self._modules.values()
+
+    def update(self, modules: Any) -> None:
+        """Add modules from a mapping or from pairs; those of the same name are replaced."""
+        for key, module in _pairs(modules, "ModuleDict"):
+            self[key] = module
+
+
+class ParameterList(Module):
+    """A list of parameters; tensors put into it become parameters, other values are kept as they are.
+
+    Args:
+        values: what to begin with.
+    """
+
+    def __init__(self, values: Iterable[Any] | None = None):
+        super().__init__()
+        self._size = 0
+        if values is not None:
+            self.extend(values)
+
+    def _key(self, index: Any) -> str:
+        i = operator.index(index)
+        if not -self._size <= i < self._size:
+            raise DimensionError(f"ParameterList: index {i} is out of range; it has {self._size} entries")
+        return str(i % self._size)
+
+    def __getitem__(self, idx: Any) -> Any:
+        if isinstance(idx, slice):
+            return type(self)(self[i] for i in range(*idx.indices(self._size)))
+        return getattr(self, self._key(idx))
+
+    def __setitem__(self, idx: int, param: Any) -> None:
+        setattr(self, self._key(idx), _as_parameter(param))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(self._size))
+
+    def append(self, value: Any) -> ParameterList:
+        """Add `value` at the end, and return this list."""
+        self._size += 1
+        self[self._size - 1] = value
+        return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Add all `values` at the end, and return this list."""
+        if not isinstance(values, Iterable) or isinstance(values, Tensor):
+            raise TypeError(f"ParameterList.extend: expected an iterable of tensors, got {type(values).__name__}")
+        for value in list(values):
+            self.append(value)
+        return self
+
+    __iadd__ = extend
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"  ({i}): {_describe(p)}" for i, p in enumerate(self))
+
+
+class ParameterDict(Module):
+    """A dictionary of parameters, in the order of insertion; tensors put into it become parameters.
+
+    Args:
+        parameters: a mapping from names to tensors, or pairs of both.
+    """
+
+    def __init__(self, parameters: Any = None):
+        super().__init__()
+        self._keys: dict[str, None] = {}
+        if parameters is not None:
+            self.update(parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._check_key(key)
+        setattr(self, key, _as_parameter(value))
+        self._keys[key] = None
+
+    def _check_key(self, key: Any) -> None:
+        if not isinstance(key, str):
+            raise TypeError(f"ParameterDict: a key must be a string, got {key!r}")
+
+    def __delitem__(self, key: str) -> None:
+        del self._keys[key]
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the parameter `key`, or `default`."""
+        return self[key] if key in self else default
+
+    def pop(self, key: str) -> Any:
+        """Take the parameter `key` out, and return it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def clear(self) -> None:
+        """Remove all parameters."""
+        for key in list(self._keys):
+            del self[key]
+
+    def keys(self) -> Any:
+        """Return the names."""
+        return self._keys.keys()
+
+    def items(self) -> Any:
+        """Return the pairs of name and parameter."""
+        return [(key, self[key]) for key in self._keys]
+
+    def values(self) -> Any:
+        """Return the parameters."""
+        return [self[key] for key in self._keys]
+
+    def update(self, parameters: Any) -> None:
+        """Add parameters from a mapping or from pairs; those of the same name are replaced."""
+        for key, value in _pairs(parameters, "ParameterDict"):
+            self[key] = value
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"  ({key}): {_describe(p)}" for key, p in self.items())
+
+
+def _pairs(source: Any, name: str) -> list[tuple[str, Any]]:
+    """Return the (key, value) pairs of a mapping, of one of the dictionaries here, or of an iterable."""
+    if isinstance(source, (Mapping, ModuleDict, ParameterDict)):
+        return list(source.items())
+    if not isinstance(source, Iterable):
+        raise TypeError(f"{name}.update: expected a mapping or pairs, got {type(source).__name__}")
+    pairs = list(source)
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, Iterable):
+            raise TypeError(f"{name}.update: element {i} must be a pair, got {type(pair).__name__}")
+        if len(tuple(pair)) != 2:
+            raise ArgumentError(f"{name}.update: element {i} must be a pair, got {pair!r}")
+    return [(key, value) for key, value in pairs]
+
+
+def _as_parameter(value: Any) -> Any:
+    plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
+    return Parameter(value) if plain else value
+
+
+def _describe(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return f"Object of type: {type(value).__name__}"
+    kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+    place = f" ({value.device})" if value.is_cuda else ""
+    return f"{kind} containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}{place}]"
+
+
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
