@@ -34,9 +34,12 @@ from .backend import (
 )
 from .ops.compare import *
 from .ops.arithmetic import *
+from .ops.rounding import *
 from .ops.elementwise import *
 from .ops.reduce import *
 from .ops.index import *
+from .ops.gather import *
+from .ops.search import *
 from .ops.order import *
 from .ops.shape import *
 from .ops.join import *
@@ -56,6 +59,7 @@ from .random import (
     set_rng_state,
 )
 from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
+from .gradcheck import gradcheck, gradgradcheck
 
 from ._version import __version__
 

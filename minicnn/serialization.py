@@ -1,13 +1,14 @@
 """Saving and loading: `save`, `load`, and `atomic_write` for every file that minicnn writes.
 
-The format is safetensors: a JSON header that says where each array lies, then the bytes of the arrays. Reading it
-cannot run anything, unlike a pickle, whose loading may execute whatever its author wrote. minicnn
-never unpickles what it loads.
+The format is safetensors: a JSON header that says where each array lies, then the bytes of the
+arrays. Reading it cannot run anything, unlike a pickle, whose loading may execute whatever its
+author wrote. minicnn never unpickles what it loads.
 
-safetensors knows only a flat table of names and arrays. What else a checkpoint needs (nested dicts, lists,
-numbers, strings) goes into the header's metadata as JSON, a tree whose leaves are numbers, strings or names of
-arrays; a checksum beside it covers the tree and all bytes. Any program that reads safetensors can read
-these files, and files of other programs, which have neither tree nor checksum, load as a plain dict.
+safetensors knows only a flat table of names and arrays. What else a checkpoint needs (nested dicts,
+lists, numbers, strings) goes into the header's metadata as JSON, a tree whose leaves are numbers,
+strings or names of arrays; a checksum beside it covers the tree and all bytes. Any program that
+reads safetensors can read these files, and files of other programs, which have neither tree nor
+checksum, load as a plain dict.
 
 Tutorial: `tutorials/09_saving`.
 """
@@ -33,19 +34,21 @@ from .tensor import Tensor
 TREE, CHECKSUM = "minicnn.tree", "minicnn.sha256"  # keys of the metadata
 
 _DTYPES = {
-    "BOOL": "bool", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
-    "U64": "<u8", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
-}  # fmt: skip
+    "BOOL": np.dtype("?"),
+    **{f"U{8 * n}": np.dtype(f"<u{n}") for n in (1, 2, 4, 8)},
+    **{f"I{8 * n}": np.dtype(f"<i{n}") for n in (1, 2, 4, 8)},
+    **{f"F{8 * n}": np.dtype(f"<f{n}") for n in (2, 4, 8)},
+}
 
 
 def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Write `obj` to a safetensors file, atomically: an interrupted save leaves the old file as it was.
+    """Write `obj` to a safetensors file. An interrupted save leaves the old file as it was.
 
     Args:
-        obj: a state dict; or any nesting of dicts (with string or integer keys), lists and tuples that
-            holds tensors, NumPy arrays, numbers, strings, bools and None, such as
-            ``{"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}``. Values are saved,
-            gradients and graphs are not. Tensors that share memory are saved once each.
+        obj: a state dict; or any nesting of dicts (with string or integer keys), lists and tuples
+            that holds tensors, NumPy arrays, numbers, strings, bools and None, such as ``{"model":
+            model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}``. Values are
+            saved, gradients and graphs are not. Tensors that share memory are saved once each.
         f: a path, or a file open for writing bytes.
     """
     from safetensors.numpy import save as serialize
@@ -67,34 +70,40 @@ def load(
 
     Args:
         f: a path, or a file open for reading bytes.
-        map_location: the device that the tensors go to; default: the CPU, wherever they were saved from.
+        map_location: the device that the tensors go to; default: the CPU, wherever they were saved
+            from.
         weights_only: accepted for PyTorch's sake; nothing but values is ever loaded.
 
-    Raises `FileError` if the file is truncated or altered, `MissingFileError` if it is not there, and
-    `UnsupportedError` if it is a pickle, as `torch.save` writes it.
+    Raises `FileError` if the file is truncated or altered, `MissingFileError` if it is not there,
+    and `UnsupportedError` if it is a pickle, as `torch.save` writes it.
     """
     if not weights_only:
         raise UnsupportedError("load: minicnn never unpickles, so weights_only must be True")
     if map_location is not None and not isinstance(map_location, (str, device)):
-        raise UnsupportedError(f"load: map_location must be a device or its name, got {map_location!r}")
+        raise UnsupportedError(
+            f"load: map_location must be a device or its name, got {map_location!r}"
+        )
     content, name = _read(f)
     arrays, metadata = _parse(content, name)
     if TREE not in metadata and CHECKSUM not in metadata:
         return {key: _tensor(array, map_location) for key, array in arrays.items()}
     if _checksum(metadata.get(TREE, ""), arrays) != metadata.get(CHECKSUM):
         raise FileError(
-            f"load: '{name}' was altered after it was saved: its checksum does not match. Use another copy."
+            f"load: '{name}' was altered after it was saved: its checksum does not match. Use "
+            "another copy."
         )
     return _build(json.loads(metadata[TREE]), arrays, map_location)
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+def atomic_write(
+    path: str | os.PathLike[str], mode: str = "wb", **options: Any
+) -> Iterator[IO[Any]]:
     """Open a file for writing that takes the place of `path` only when all of it is on the disk.
 
-    The new content goes to a temporary file in the same folder, which is renamed at the end: one step that
-    either happens or does not. If anything goes wrong on the way (a full disk, Ctrl-C) the
-    temporary file is removed, and the old file stays as it was.
+    The new content goes to a temporary file in the same folder, which is renamed at the end: one
+    step that either happens or does not. If anything goes wrong on the way (a full disk, Ctrl-C)
+    the temporary file is removed, and the old file stays as it was.
 
     Args:
         path: the file to write. If it is a link, the file that it points to is replaced.
@@ -145,7 +154,9 @@ def _flatten(node: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]) ->
     if isinstance(node, dict):
         for key in node:
             if type(key) not in (str, int):
-                raise UnsupportedError(f"save: {_where(path)} has the key {key!r}; use strings or integers")
+                raise UnsupportedError(
+                    f"save: {_where(path)} has the key {key!r}; use strings or integers"
+                )
         items = [[key, _flatten(value, (*path, str(key)), arrays)] for key, value in node.items()]
         return {"ordered" if isinstance(node, OrderedDict) else "dict": items}
     if type(node) in (list, tuple):
@@ -156,8 +167,8 @@ def _flatten(node: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]) ->
             return {kind: _add(arrays, path, node.array if isinstance(node, Tensor) else node)}
     hint = "; save its state_dict()" if hasattr(node, "state_dict") else ""
     raise UnsupportedError(
-        f"save: {_where(path)} is a {type(node).__name__}. Tensors, arrays, numbers, strings, None, and dicts, "
-        f"lists and tuples of them can be saved{hint}"
+        f"save: {_where(path)} is a {type(node).__name__}. Tensors, arrays, numbers, strings, "
+        f"None, and dicts, lists and tuples of them can be saved{hint}"
     )
 
 
@@ -165,7 +176,7 @@ def _add(arrays: dict[str, np.ndarray], path: tuple[str, ...], array: Any) -> st
     """Put an array under a free name made of `path`, and return the name."""
     host = np.asarray(to_device(array, "cpu") if not isinstance(array, np.generic) else array)
     little = host.dtype.newbyteorder("<")
-    if little.str.lstrip("|") not in _DTYPES.values():
+    if little not in _DTYPES.values():
         raise DTypeError(f"save: {_where(path)} has the dtype {host.dtype}, which cannot be saved")
     stem = name = ".".join(path) or "value"
     copies = 1
@@ -214,7 +225,7 @@ def _checksum(tree: str, arrays: dict[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(array.reshape(-1).view(np.uint8))
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -237,9 +248,10 @@ def _parse(content: bytes, name: str) -> tuple[dict[str, np.ndarray], dict[str, 
     except SafetensorError as error:
         if content[:2] == b"PK" or (content[:1] == b"\x80" and content[1:2] <= b"\x05"):
             raise UnsupportedError(
-                f"load: '{name}' is a pickle, as torch.save writes it. Loading a pickle can run any program hidden "
-                "in it, so minicnn does not. Where PyTorch is installed, convert it: "
-                "safetensors.torch.save_file(torch.load(path, weights_only=True), new_path)"
+                f"load: '{name}' is a pickle, as torch.save writes it. Loading a pickle can run "
+                "any program hidden in it, so minicnn does not. Where PyTorch is installed, "
+                "convert it: safetensors.torch.save_file(torch.load(path, weights_only=True), "
+                "new_path)"
             ) from None
         raise FileError(
             f"load: '{name}' is truncated, altered or no safetensors file: {error}"
@@ -258,7 +270,9 @@ def _array(tensor: dict[str, Any], key: str, name: str) -> np.ndarray:
     elif kind in _DTYPES:
         values = np.frombuffer(data, dtype=_DTYPES[kind]).copy()
     else:
-        raise DTypeError(f"load: '{key}' in '{name}' has the dtype {kind}, which NumPy does not know")
+        raise DTypeError(
+            f"load: '{key}' in '{name}' has the dtype {kind}, which NumPy does not know"
+        )
     return values.reshape(tensor["shape"])
 
 

@@ -39,7 +39,9 @@ def tensors(count=6):
 
 
 def test_a_dataset_without_getitem_says_what_is_missing():
-    with pytest.raises(NotImplementedError, match="Empty: a subclass of Dataset must define __getitem"):
+    with pytest.raises(
+        NotImplementedError, match="Empty: a subclass of Dataset must define __getitem"
+    ):
         type("Empty", (data.Dataset,), {})()[0]
     with pytest.raises(NotImplementedError, match="IterableDataset must define __iter__"):
         iter(data.IterableDataset())
@@ -58,7 +60,9 @@ def test_tensor_dataset_refuses_what_has_no_rows():
     x, y = tensors()
     with pytest.raises(ShapeError, match=r"must be equally long, got lengths \[6, 3\]"):
         data.TensorDataset(x, y[:3])
-    with pytest.raises(TypeError, match=r"argument 1 must be a Tensor, not ndarray. Use minicnn.from_n"):
+    with pytest.raises(
+        TypeError, match=r"argument 1 must be a Tensor, not ndarray. Use minicnn.from_n"
+    ):
         data.TensorDataset(x, np.zeros(6))
     with pytest.raises(ShapeError, match="at least one dimension"):
         data.TensorDataset(minicnn.tensor(1.0))
@@ -178,7 +182,7 @@ def test_batches_hold_every_number_in_order(count, size, drop_last):
     batches = list(sampler)
     assert len(batches) == len(sampler)
     whole = count // size * size if drop_last else count
-    assert sum(batches, []) == list(range(whole))
+    assert [i for batch in batches for i in batch] == list(range(whole))
     torch_data = pytest.importorskip("torch.utils.data")
     assert batches == list(torch_data.BatchSampler(range(count), size, drop_last))
 
@@ -308,7 +312,11 @@ def test_collate_keeps_what_a_dict_carries_besides():
         ([None], DTypeError, r"found <class 'NoneType'>. Give the DataLoader a collate_fn"),
         ([{1}], TypeError, "found <class 'set'>"),
         ([np.array("s")], TypeError, "found an array of dtype <U1"),
-        ([np.zeros(3), np.zeros(4)], ShapeError, r"sample 0 is \(3,\) and sample 1 is \(4,\). Resize"),
+        (
+            [np.zeros(3), np.zeros(4)],
+            ShapeError,
+            r"sample 0 is \(3,\) and sample 1 is \(4,\). Resize",
+        ),
         ([(1, 2), (1,)], RuntimeError, r"equal size, got sequences of lengths \[1, 2\]"),
         ([{"a": 1}, {}], KeyError, "a"),
         ([], ArgumentError, "the batch is empty"),

@@ -21,7 +21,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves CONTENT under paths that say how: /good, /cut, /noranges, /wrong, /busy, /shifted, /drip."""
+    """Serves CONTENT under paths that say how well: /good, /cut, /noranges, /wrong, /busy ..."""
 
     def do_GET(self):
         kind = self.path.split("/")[1]
@@ -137,7 +137,9 @@ def test_the_next_mirror_is_tried(server, tmp_path):
 def test_a_failure_names_every_mirror_and_the_way_out(server, tmp_path):
     closed = "http://127.0.0.1:9/file"
     with pytest.raises(FileError) as caught:
-        download.download([server.url + "gone", server.url + "wrong", closed], tmp_path / "file", MD5)
+        download.download(
+            [server.url + "gone", server.url + "wrong", closed], tmp_path / "file", MD5
+        )
     text = str(caught.value)
     assert "download: 'file' could not be fetched:" in text
     assert "gone: HTTP 404 Not Found" in text
@@ -156,7 +158,9 @@ def test_wrong_content_never_gets_the_files_name(server, tmp_path):
 
 def test_a_range_that_was_not_asked_for_is_not_used(server, tmp_path):
     (tmp_path / "file.part").write_bytes(CONTENT[:300_000])
-    with pytest.raises(FileError, match="asked for the bytes from 300000 on, the server sent 'bytes 300001"):
+    with pytest.raises(
+        FileError, match="asked for the bytes from 300000 on, the server sent 'bytes 300001"
+    ):
         download.download([server.url + "shifted"], tmp_path / "file", MD5)
 
 
@@ -205,9 +209,8 @@ def test_ctrl_c_keeps_what_has_come_and_the_next_run_goes_on(server, tmp_path, m
 
 
 def test_a_data_set_downloads_what_is_missing(tmp_path, monkeypatch):
-    from test_data_files import idx, md5
-
     import numpy as np
+    from test_data_files import idx, md5
 
     zeros = {
         "train-images-idx3-ubyte.gz": idx(np.zeros((2, 28, 28), np.uint8)),

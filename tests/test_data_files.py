@@ -34,7 +34,7 @@ def idx(array):
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
-    """A data set in MNIST's form with 5 images; its files, which lie nowhere yet; no other folders."""
+    """A data set in MNIST's form with 5 images, and its files, which lie nowhere yet."""
     monkeypatch.setenv("MINICNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MINICNN_DATA", raising=False)
     rng = np.random.default_rng(0)
@@ -92,7 +92,9 @@ def test_with_root_alone_other_folders_do_not_count(tiny, tmp_path, monkeypatch)
     Tiny, content = tiny
     write(tmp_path / "shared/mnist", content)
     monkeypatch.setenv("MINICNN_DATA", str(tmp_path / "shared"))
-    message = r"Tiny: 'train-images-idx3-ubyte.gz' is in none of the folders '.*own/mnist'.*download=True"
+    message = (
+        r"Tiny: 'train-images-idx3-ubyte.gz' is in none of the folders '.*own/mnist'.*download=True"
+    )
     with pytest.raises(FileNotFoundError, match=message) as caught:
         Tiny(tmp_path / "own")
     assert "shared" not in str(caught.value)
@@ -117,12 +119,16 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
 # ------------------------------------------------------------------ damaged files
 
 
-@pytest.mark.parametrize("damage", [lambda c: c[:-7], lambda c: c[:50] + b"x" + c[51:], lambda c: b""])
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:-7], lambda c: c[:50] + b"x" + c[51:], lambda c: b""]
+)
 def test_a_damaged_file_is_named_and_left_alone(tiny, tmp_path, damage):
     Tiny, content = tiny
     name = "train-labels-idx1-ubyte.gz"
     write(tmp_path / "mnist", content | {name: damage(content[name])})
-    with pytest.raises(FileError, match=rf"Tiny: the file '.*{name}' is truncated or altered.*put a good"):
+    with pytest.raises(
+        FileError, match=rf"Tiny: the file '.*{name}' is truncated or altered.*put a good"
+    ):
         Tiny(tmp_path)
     with pytest.raises(FileError, match="Delete it, and it is downloaded again"):
         Tiny(tmp_path, download=True)
@@ -189,7 +195,9 @@ def little_cifar(monkeypatch, tmp_path):
     return Little, content
 
 
-@pytest.mark.parametrize("folder", ["cifar10/cifar-10-batches-py", "cifar-10-batches-py", "cifar10", "."])
+@pytest.mark.parametrize(
+    "folder", ["cifar10/cifar-10-batches-py", "cifar-10-batches-py", "cifar10", "."]
+)
 def test_cifar_batches_become_images(little_cifar, tmp_path, folder):
     Little, content = little_cifar
     write(tmp_path / "root" / folder, content)
@@ -219,7 +227,7 @@ def test_an_archive_that_is_there_is_unpacked(little_cifar, tmp_path):
 def test_an_altered_archive_is_not_unpacked(little_cifar, tmp_path):
     Little, _ = little_cifar
     write(tmp_path, {"cifar-10-python.tar.gz": b"anything"})
-    with pytest.raises(FileError, match="cifar-10-python.tar.gz' is truncated or altered"):
+    with pytest.raises(FileError, match=r"cifar-10-python.tar.gz' is truncated or altered"):
         Little(tmp_path)
 
 
@@ -262,7 +270,7 @@ def test_a_truncated_archive_is_named(tmp_path):
     whole = archive_of([("cifar-10-batches-py/x", os.urandom(10_000))])
     for broken in (whole[:4000], b"nothing", b""):
         write(tmp_path, {"archive": broken})
-        with pytest.raises(FileError, match="archive '.*archive' cannot be unpacked"):
+        with pytest.raises(FileError, match=r"archive '.*archive' cannot be unpacked"):
             cifar10.extract(tmp_path / "archive", {"x": ""}, tmp_path)
 
 
@@ -283,7 +291,7 @@ def test_a_batch_of_another_form_is_named(little_cifar, tmp_path, batch):
     content = pickle.dumps(batch, 3)
     write(tmp_path, {"test_batch": content})
     Little.md5["test_batch"] = md5(content)
-    with pytest.raises(FileError, match="Little: the file '.*test_batch' is broken"):
+    with pytest.raises(FileError, match=r"Little: the file '.*test_batch' is broken"):
         Little(tmp_path, train=False)
 
 

@@ -64,7 +64,9 @@ def test_to_tensor_as_transform_changes_nothing(dataset):
 
 
 def test_random_transforms_do_not_depend_on_the_workers(dataset):
-    dataset.transform = transforms.Compose([transforms.RandomCrop(8, padding=2), transforms.ToTensor()])
+    dataset.transform = transforms.Compose(
+        [transforms.RandomCrop(8, padding=2), transforms.ToTensor()]
+    )
 
     def images(**options):
         loader = data.DataLoader(
@@ -168,7 +170,10 @@ def test_a_shape_depends_on_its_number_alone():
 
 def test_seed_part_and_number_change_a_shape():
     pictures = [
-        draw([i], 16, seed, train)[0].tobytes() for i in (0, 10) for seed in (0, 1) for train in (0, 1)
+        draw([i], 16, seed, train)[0].tobytes()
+        for i in (0, 10)
+        for seed in (0, 1)
+        for train in (0, 1)
     ]
     assert len(set(pictures)) == 8
 

@@ -195,8 +195,16 @@ def test_compose_and_lambda_read_well():
             r"2 means and 2 stds do not fit a tensor \(..., C, H, W\) of shape \(3, 2, 2\)",
         ),
         (lambda: T.Normalize(0, 1)(minicnn.zeros(2, 2)), ShapeError, "1 means and 1 stds"),
-        (lambda: T.CenterCrop(2)(np.zeros(3)), ShapeError, r"\(H, W, C\), got an array of shape \(3,\)"),
-        (lambda: T.CenterCrop(2)(minicnn.zeros(3, 3)), ShapeError, r"\(..., C, H, W\), got shape \(3, 3\)"),
+        (
+            lambda: T.CenterCrop(2)(np.zeros(3)),
+            ShapeError,
+            r"\(H, W, C\), got an array of shape \(3,\)",
+        ),
+        (
+            lambda: T.CenterCrop(2)(minicnn.zeros(3, 3)),
+            ShapeError,
+            r"\(..., C, H, W\), got shape \(3, 3\)",
+        ),
         (
             lambda: T.CenterCrop(2)(minicnn.zeros(1, 3, 3).requires_grad_()),
             UnsupportedError,
@@ -211,7 +219,11 @@ def test_compose_and_lambda_read_well():
         (lambda: T.RandomRotation(-5), ArgumentError, "one angle must not be negative, got -5"),
         (lambda: T.RandomRotation((1, 2, 3)), ArgumentError, "must be one number or two"),
         (lambda: T.RandomRotation(5, "lanczos"), ArgumentError, "interpolation must be one of"),
-        (lambda: T.Resize(5, "cubic"), ArgumentError, "Resize: interpolation must be .* got 'cubic'"),
+        (
+            lambda: T.Resize(5, "cubic"),
+            ArgumentError,
+            "Resize: interpolation must be .* got 'cubic'",
+        ),
         (lambda: T.Resize(5, antialias=False), UnsupportedError, "antialias=False is not covered"),
         (lambda: T.Resize((5, 5), max_size=6), ArgumentError, "max_size needs one number as size"),
         (lambda: T.Resize(5)(np.zeros((4, 4), int)), DTypeError, "uint8 or float image, got int64"),

@@ -21,7 +21,7 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .workers import get_worker_info
+from .worker import get_worker_info
 
 __all__ = [
     "BatchSampler",

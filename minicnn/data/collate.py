@@ -54,7 +54,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """Return one sample with its NumPy arrays and scalars as tensors (used with batch_size=None)."""
+    """Return one sample with its arrays and NumPy scalars as tensors: for batch_size=None."""
     if isinstance(data, (np.bool_, np.number)) or (
         isinstance(data, np.ndarray) and data.dtype.kind not in "SUO"
     ):
@@ -71,8 +71,8 @@ def _stack(batch: Sequence[Tensor]) -> Tensor:
         if x.shape != batch[0].shape:
             raise ShapeError(
                 f"default_collate: samples of one batch must have one shape, but sample 0 is "
-                f"{batch[0].shape} and sample {position} is {x.shape}. Resize or crop them in the data set, "
-                "or give the DataLoader a collate_fn that pads them."
+                f"{batch[0].shape} and sample {position} is {x.shape}. Resize or crop them in the "
+                "data set, or give the DataLoader a collate_fn that pads them."
             )
     return stack(batch, 0)
 
@@ -80,10 +80,12 @@ def _stack(batch: Sequence[Tensor]) -> Tensor:
 def _tensor_of(array: np.ndarray) -> Tensor:
     if array.dtype.kind in "SUO":
         raise DTypeError(
-            f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found an "
-            f"array of dtype {array.dtype}"
+            "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
+            f"found an array of dtype {array.dtype}"
         )
-    return from_numpy(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
+    return from_numpy(
+        array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    )
 
 
 def _of_integers(batch: Sequence[Any]) -> Tensor:
@@ -100,10 +102,10 @@ def _of_containers(batch: Sequence[Any]) -> Any:
     lengths = {len(x) for x in batch}
     if len(lengths) > 1:
         raise ShapeError(
-            f"default_collate: each element in list of batch should be of equal size, got sequences of "
-            f"lengths {sorted(lengths)}"
+            "default_collate: each element in list of batch should be of equal size, got "
+            f"sequences of lengths {sorted(lengths)}"
         )
-    return _like(first, [default_collate(parts) for parts in zip(*batch)])
+    return _like(first, [default_collate(parts) for parts in zip(*batch, strict=True)])
 
 
 def _like(model: Any, parts: Any) -> Any:

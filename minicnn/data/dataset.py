@@ -1,9 +1,9 @@
 """Data sets: anything with a length whose samples can be asked for by number.
 
-A `Dataset` says *what* sample i is; a `DataLoader` decides in which order samples come, how many make a
-batch and which process reads them. Keeping the two apart is why data sets can be cut (`Subset`), joined
-(`ConcatDataset`) and split (`random_split`) without touching a single image: these three only
-translate numbers.
+A `Dataset` says *what* sample i is; a `DataLoader` decides in which order samples come, how many
+make a batch and which process reads them. Keeping the two apart is why data sets can be cut
+(`Subset`), joined (`ConcatDataset`) and split (`random_split`) without touching a single image:
+these three only translate numbers.
 
 Tutorial: `tutorials/05_data`.
 """
@@ -156,10 +156,11 @@ class ConcatDataset(Dataset[T]):
         for part in self.datasets:
             if isinstance(part, IterableDataset):
                 raise ArgumentError(
-                    f"ConcatDataset: {type(part).__name__} is an IterableDataset, whose samples have no "
-                    "numbers; use itertools.chain"
+                    f"ConcatDataset: {type(part).__name__} is an IterableDataset, whose samples "
+                    "have no numbers; use itertools.chain"
                 )
-        self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))  # type: ignore[arg-type]
+        lengths = [len(part) for part in self.datasets]  # type: ignore[arg-type]
+        self.cumulative_sizes = list(itertools.accumulate(lengths))
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
@@ -195,12 +196,14 @@ def random_split(
         sizes = _sizes_of_fractions(sizes, whole)
     if sum(sizes) != whole or any(size < 0 or size != int(size) for size in sizes):
         raise ArgumentError(
-            f"random_split: lengths must be whole numbers that sum to the data set's length {whole}, "
-            f"or fractions that sum to 1; got {list(lengths)}"
+            "random_split: lengths must be whole numbers that sum to the data set's length "
+            f"{whole}, or fractions that sum to 1; got {list(lengths)}"
         )
     order = (generator or default_generator).numpy.permutation(whole).tolist()
     ends = itertools.accumulate(int(size) for size in sizes)
-    return [Subset(dataset, order[end - int(size) : end]) for size, end in zip(sizes, ends)]
+    return [
+        Subset(dataset, order[end - int(size) : end]) for size, end in zip(sizes, ends, strict=True)
+    ]
 
 
 def _sizes_of_fractions(fractions: Sequence[float], whole: int) -> list[int | float]:

@@ -1,9 +1,9 @@
 """Downloading a file so that it is either there and right, or not there.
 
-What arrives grows in ``<name>.part``. Only when its checksum is right is it moved to its name, in one
-step, so that nobody ever reads half a file. An interrupted download goes on where it stopped: the next
-request asks the server for the rest with a ``Range`` header. A server that ignores the header sends
-all again, and a part that turns out wrong is thrown away.
+What arrives grows in ``<name>.part``. Only when its checksum is right is it moved to its name, in
+one step, so that nobody ever reads half a file. An interrupted download goes on where it stopped:
+the next request asks the server for the rest with a ``Range`` header. A server that ignores the
+header sends all again, and a part that turns out wrong is thrown away.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNK = 2**17
 
 
 def md5_of(path: Path) -> str:
-    """Return the MD5 checksum of a file: it guards against accidents, and is what publishers give."""
+    """Return a file's MD5 checksum, which guards against accidents and is what publishers give."""
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         while chunk := file.read(2**20):
@@ -54,8 +54,9 @@ def download(urls: Sequence[str], path: Path, md5: str) -> None:
                 return
             failures.append(f"\n  {url}: {failure}")
     raise FileError(
-        f"download: '{path.name}' could not be fetched:{''.join(failures)}\nFetch it by other means and put it at "
-        f"'{path}', or name the folder that holds the data sets in MINICNN_DATA."
+        f"download: '{path.name}' could not be fetched:{''.join(failures)}\nFetch it by other "
+        f"means and put it at '{path}', or name the folder that holds the data sets in "
+        "MINICNN_DATA."
     )
 
 
@@ -97,7 +98,7 @@ def _fetch(url: str, part: Path) -> None:
     try:
         response = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
     except HTTPError as error:
-        if error.code == 416 and have:  # nothing after `have`: it is all there, or it is another file
+        if error.code == 416 and have:  # nothing comes after `have`: all is there, or too much
             return
         raise
     with response:

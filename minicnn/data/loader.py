@@ -18,7 +18,7 @@ from ..random import Generator
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
-from .streams import BatchStreams, draw_seed, one_by_one, samples_of
+from .streams import BatchStreams, draw_seed, samples_of
 
 
 class Task(NamedTuple):
@@ -45,8 +45,8 @@ class DataLoader:
         drop_last: leave out the last batch if it is not full.
         timeout: seconds to wait for a worker's batch; 0 waits for ever.
         worker_init_fn: called in each worker with the worker's number before the first batch.
-        multiprocessing_context: how workers start: "fork", "spawn", "forkserver" or a context. Default:
-            Python's choice for this system (see `minicnn.data.workers`).
+        multiprocessing_context: how workers start: "fork", "spawn", "forkserver" or a context.
+            Default: Python's choice for this system (see `minicnn.data.workers`).
         generator: where the order and the samples' random streams come from; default: minicnn's
             default generator, which `minicnn.manual_seed` starts.
         prefetch_factor: batches that each worker reads ahead; default 2.
@@ -78,7 +78,9 @@ class DataLoader:
         if self._iterable:
             _check_iterable(shuffle, sampler, batch_sampler, num_workers)
         _check_order(batch_size, shuffle, sampler, batch_sampler, drop_last)
-        _check_workers(num_workers, timeout, multiprocessing_context, prefetch_factor, persistent_workers)
+        _check_workers(
+            num_workers, timeout, multiprocessing_context, prefetch_factor, persistent_workers
+        )
         if batch_sampler is not None:
             batch_size = None
         elif not self._iterable:
@@ -106,12 +108,20 @@ class DataLoader:
         self._batched = batched
         self._workers: Any = None  # the iterator whose workers persist
 
-    _fixed = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+    _fixed = (
+        "batch_size",
+        "batch_sampler",
+        "sampler",
+        "drop_last",
+        "dataset",
+        "persistent_workers",
+    )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._fixed and "_workers" in vars(self):
             raise ArgumentError(
-                f"DataLoader: {name} cannot be changed after the loader was made; make another DataLoader"
+                f"DataLoader: {name} cannot be changed after the loader was made; make another "
+                "DataLoader"
             )
         super().__setattr__(name, value)
 
@@ -147,7 +157,7 @@ class DataLoader:
 
     def _read_through(self, seed: int) -> Iterator[Any]:
         """The batches of an `IterableDataset`: as many samples as make a batch, again and again."""
-        samples = iter(self.dataset)  # type: ignore[call-overload]
+        samples = iter(self.dataset)
         position, size = 0, self.batch_size or 1
         while True:
             with BatchStreams(seed, position) as streams:
@@ -194,20 +204,26 @@ def make_batch(dataset: Any, collate_fn: Callable, batched: bool, task: Task) ->
 
 
 def _check_iterable(shuffle: Any, sampler: Any, batch_sampler: Any, num_workers: int) -> None:
-    for name, value in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
+    for name, value in (
+        ("shuffle", shuffle),
+        ("sampler", sampler),
+        ("batch_sampler", batch_sampler),
+    ):
         if value:
             raise ArgumentError(
-                f"DataLoader: an IterableDataset decides its own order, so {name} must be left out; "
-                f"got {name}={value}"
+                f"DataLoader: an IterableDataset decides its own order, so {name} must be left "
+                f"out; got {name}={value}"
             )
     if num_workers:
         raise UnsupportedError(
-            "DataLoader: an IterableDataset is read by one process, since only its author knows how to share "
-            f"it between workers; got num_workers={num_workers}, use num_workers=0"
+            "DataLoader: an IterableDataset is read by one process, since only its author knows "
+            f"how to share it between workers; got num_workers={num_workers}, use num_workers=0"
         )
 
 
-def _check_order(batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool) -> None:
+def _check_order(
+    batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool
+) -> None:
     if sampler is not None and shuffle:
         raise ArgumentError(
             "DataLoader: sampler and shuffle both decide the order; use one of them"
@@ -215,14 +231,18 @@ def _check_order(batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any
     if batch_sampler is not None:
         if batch_size != 1 or shuffle or sampler is not None or drop_last:
             raise ArgumentError(
-                "DataLoader: batch_sampler decides the batches; leave out batch_size, shuffle, sampler and "
-                "drop_last"
+                "DataLoader: batch_sampler decides the batches; leave out batch_size, shuffle, "
+                "sampler and drop_last"
             )
     elif batch_size is None:
         if drop_last:
-            raise ArgumentError("DataLoader: batch_size=None makes no batches, so there is no drop_last")
+            raise ArgumentError(
+                "DataLoader: batch_size=None makes no batches, so there is no drop_last"
+            )
     elif not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
-        raise ArgumentError(f"DataLoader: batch_size must be a positive integer, got {batch_size!r}")
+        raise ArgumentError(
+            f"DataLoader: batch_size must be a positive integer, got {batch_size!r}"
+        )
 
 
 def _check_workers(
@@ -233,7 +253,9 @@ def _check_workers(
     if timeout < 0:
         raise ArgumentError(f"DataLoader: timeout must not be negative, got {timeout}")
     if prefetch_factor is not None and prefetch_factor < 1:
-        raise ArgumentError(f"DataLoader: prefetch_factor must be at least 1, got {prefetch_factor}")
+        raise ArgumentError(
+            f"DataLoader: prefetch_factor must be at least 1, got {prefetch_factor}"
+        )
     if num_workers == 0:
         for name, value in (
             ("timeout", timeout),

@@ -20,7 +20,7 @@ T = TypeVar("T", covariant=True)
 
 
 class Sampler(Generic[T]):
-    """The base of samplers: subclasses write ``__iter__(self)``, and ``__len__`` if they know it."""
+    """The base of samplers: subclasses write ``__iter__(self)``, and ``__len__`` if they can."""
 
     def __iter__(self) -> Iterator[T]:
         raise NotImplementedError(
@@ -118,21 +118,25 @@ class WeightedRandomSampler(Sampler[int]):
     ):
         _check_count("WeightedRandomSampler", "num_samples", num_samples)
         if not isinstance(replacement, bool):
-            raise ArgumentError(f"WeightedRandomSampler: replacement must be a bool, got {replacement!r}")
+            raise ArgumentError(
+                f"WeightedRandomSampler: replacement must be a bool, got {replacement!r}"
+            )
         self.weights = np.asarray(weights, dtype=np.float64)
         if self.weights.ndim != 1:
             raise ShapeError(
                 f"WeightedRandomSampler: weights must be a sequence, got shape {self.weights.shape}"
             )
-        if not (np.isfinite(self.weights).all() and (self.weights >= 0).all() and self.weights.any()):
+        if not (
+            np.isfinite(self.weights).all() and (self.weights >= 0).all() and self.weights.any()
+        ):
             raise ArgumentError(
                 "WeightedRandomSampler: weights must be finite, not negative and not all zero"
             )
         possible = np.count_nonzero(self.weights)
         if not replacement and num_samples > possible:
             raise ArgumentError(
-                f"WeightedRandomSampler: cannot draw {num_samples} different samples where {possible} have "
-                "a weight above zero; use replacement=True"
+                f"WeightedRandomSampler: cannot draw {num_samples} different samples where "
+                f"{possible} have a weight above zero; use replacement=True"
             )
         self.num_samples = num_samples
         self.replacement = replacement

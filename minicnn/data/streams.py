@@ -7,11 +7,11 @@ gives every *sample* a stream of its own instead, a function of two numbers alon
     seed        drawn once per epoch from the loader's generator (so epochs differ, runs do not)
     position    how many samples of this epoch came before it
 
-A counter-based generator makes this cheap: Philox (Salmon et al., "Parallel random numbers: as easy as
-1, 2, 3", 2011) turns a key and a counter into random bits without any state to carry along, so the
-key is the seed and the counter the position. While a sample is read, minicnn's default generator,
-Python's `random` and `numpy.random` all draw from that stream; afterwards the three go on as if
-nothing had been drawn, so that loading data changes neither dropout nor initial weights.
+A counter-based generator makes this cheap: Philox (Salmon et al., "Parallel random numbers: as easy
+as 1, 2, 3", 2011) turns a key and a counter into random bits without any state to carry along, so
+the key is the seed and the counter the position. While a sample is read, minicnn's default
+generator, Python's `random` and `numpy.random` all draw from that stream; afterwards the three go
+on as if nothing had been drawn, so that loading data changes neither dropout nor initial weights.
 
 It is the position that counts and not the sample's number, because a sampler may show one sample
 twice in an epoch, and then wants to see it augmented in two ways.
@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.random import mtrand  # what the functions of numpy.random belong to
 
 from ..random import Generator, default_generator
 
@@ -86,11 +87,11 @@ class BatchStreams:
             _current,
             default_generator.numpy,
             random.getstate(),
-            np.random.get_bit_generator(),
+            mtrand.get_bit_generator(),
         )
         _current = self
         default_generator.numpy = np.random.Generator(self.philox)
-        np.random.set_bit_generator(_lent)
+        mtrand.set_bit_generator(_lent)
         return self
 
     def __exit__(
@@ -102,7 +103,7 @@ class BatchStreams:
         global _current
         _current, default_generator.numpy, python_state, bits = self.before
         random.setstate(python_state)
-        np.random.set_bit_generator(bits)
+        mtrand.set_bit_generator(bits)
 
 
 def seed_worker(seed: int, worker: int) -> None:
@@ -135,12 +136,12 @@ def samples_of(dataset: Any, indices: Sequence[Any]) -> Sequence[Any]:
 def reads_at_once(dataset: Any) -> bool:
     """Whether the data set's own ``__getitems__`` is to be used.
 
-    Not if a subclass has written a new ``__getitem__`` and inherits ``__getitems__`` from a class that
-    knows nothing of it: then the new ``__getitem__`` is what its author means.
+    Not if a subclass has written a new ``__getitem__`` and inherits ``__getitems__`` from a class
+    that knows nothing of it: then the new ``__getitem__`` is what its author means.
     """
     for cls in type(dataset).__mro__:
         if "__getitems__" in vars(cls):
-            return cls.__getitems__ is not None
+            return vars(cls)["__getitems__"] is not None
         if "__getitem__" in vars(cls):
             return False
     return False

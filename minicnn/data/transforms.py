@@ -1,12 +1,14 @@
 """Transforms of images, with torchvision's names: ``from minicnn.data import transforms``.
 
-A transform is a callable from image to image. Images come in two forms, and every transform takes both:
+A transform is a callable from image to image. Images come in two forms, and every transform takes
+both:
 
-    array     a NumPy array (H, W) or (H, W, C), as data sets hand them out: uint8 in 0 ... 255, or floats
-    Tensor    (C, H, W), or (N, C, H, W) for a batch that is to be treated alike; `ToTensor` makes one
+    array     a NumPy array (H, W) or (H, W, C), as data sets hand them out: uint8 in 0 ... 255, or
+    floats Tensor    (C, H, W), or (N, C, H, W) for a batch that is to be treated alike; `ToTensor`
+    makes one
 
-Pillow images are taken as arrays. The random transforms draw from minicnn's default generator, which
-a `DataLoader` sets anew for every sample, so that the same seed gives the same pictures
+Pillow images are taken as arrays. The random transforms draw from minicnn's default generator,
+which a `DataLoader` sets anew for every sample, so that the same seed gives the same pictures
 however many workers there are (`minicnn.data.streams`).
 """
 
@@ -21,16 +23,8 @@ from ..autograd import wrap
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, from_numpy
-from .geometry import (
-    CenterCrop,
-    InterpolationMode,
-    Pad,
-    RandomCrop,
-    RandomHorizontalFlip,
-    RandomRotation,
-    RandomVerticalFlip,
-    Resize,
-)
+from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip
+from .resampling import InterpolationMode, RandomRotation, Resize
 
 __all__ = [
     "CenterCrop",
@@ -49,12 +43,12 @@ __all__ = [
 
 
 def to_tensor(pic: Any) -> Tensor:
-    """Return an (H, W) or (H, W, C) image as a (C, H, W) tensor; uint8 becomes float32 in [0, 1]."""
+    """Return an (H, W) or (H, W, C) image as a tensor (C, H, W), bytes as float32 in [0, 1]."""
     array = np.asarray(pic)
     if isinstance(pic, Tensor) or array.ndim not in (2, 3):
         raise ShapeError(
-            f"ToTensor: expected an (H, W) or (H, W, C) array or a Pillow image, got {type(pic).__name__} of "
-            f"shape {array.shape}"
+            "ToTensor: expected an (H, W) or (H, W, C) array or a Pillow image, got "
+            f"{type(pic).__name__} of shape {array.shape}"
         )
     planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)  # (C, H, W)
     if array.dtype == np.uint8:
@@ -96,7 +90,7 @@ class Lambda:
 
 
 class ToTensor:
-    """An image array as a (C, H, W) tensor; uint8 values are divided by 255, others stay as they are."""
+    """An image as a tensor (C, H, W); bytes are divided by 255, other numbers stay as they are."""
 
     def __call__(self, pic: Any) -> Tensor:
         return to_tensor(pic)
@@ -124,17 +118,20 @@ class Normalize:
     def __call__(self, tensor: Tensor) -> Tensor:
         if not isinstance(tensor, Tensor):
             raise TypeError(
-                f"Normalize: expected a Tensor, got {type(tensor).__name__}. Put ToTensor() before Normalize."
+                f"Normalize: expected a Tensor, got {type(tensor).__name__}. Put ToTensor() before "
+                "Normalize."
             )
         if tensor.dtype.kind != "f":
             raise DTypeError(f"Normalize: expected a float tensor, got {tensor.dtype}")
         xp = array_module(tensor.array)
-        mean, std = (xp.asarray(v, dtype=tensor.dtype).reshape(-1, 1, 1) for v in (self.mean, self.std))
+        mean, std = (
+            xp.asarray(v, dtype=tensor.dtype).reshape(-1, 1, 1) for v in (self.mean, self.std)
+        )
         channels = tensor.shape[-3] if tensor.ndim >= 3 else 0
         if not channels or {len(mean), len(std)} - {1, channels}:
             raise ShapeError(
-                f"Normalize: {len(mean)} means and {len(std)} stds do not fit a tensor (..., C, H, W) of shape "
-                f"{tensor.shape}"
+                f"Normalize: {len(mean)} means and {len(std)} stds do not fit a tensor (..., C, H, "
+                f"W) of shape {tensor.shape}"
             )
         if not self.inplace:
             return (tensor - wrap(mean)) / wrap(std)

@@ -1,19 +1,20 @@
 """Worker processes: they make batches ahead of the training loop.
 
-Batch b belongs to worker ``b % num_workers``, so batches come back in order without any sorting. Each
-worker has two pipes of its own, one for tasks and one for finished batches:
+Batch b belongs to worker ``b % num_workers``, so batches come back in order without any sorting.
+Each worker has two pipes of its own, one for tasks and one for finished batches:
 
     this process  -- task -->  worker k:  read samples, collate, pickle  -- batch -->  this process
 
 Pipes that nobody shares make failure simple. A worker that dies closes its end, and the waiting
-process sees it at once; a killed worker cannot leave a shared lock locked. The other way round, when
-this process goes away (even by SIGKILL) its ends close, and every worker stops reading and exits.
+process sees it at once; a killed worker cannot leave a shared lock locked. The other way round,
+when this process goes away (even by SIGKILL) its ends close, and every worker stops reading and
+exits.
 
-How workers start is Python's choice for the system: "fork" on Linux up to Python 3.13, "forkserver" there
-since 3.14, "spawn" on macOS and Windows. Fork shares the data set's memory and needs nothing
+How workers start is Python's choice for the system: "fork" on Linux up to Python 3.13, "forkserver"
+there since 3.14, "spawn" on macOS and Windows. Fork shares the data set's memory and needs nothing
 to be picklable, which is why notebooks work; the others start clean interpreters, which need
-picklable data sets and ``if __name__ == "__main__":`` around the training script. Nothing here depends on
-the choice: a task holds everything a batch depends on.
+picklable data sets and ``if __name__ == "__main__":`` around the training script. Nothing here
+depends on the choice: a task holds everything a batch depends on.
 """
 
 from __future__ import annotations
@@ -21,157 +22,21 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import pickle
-import queue
 import signal
-import threading
 import time
-import traceback
 import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ArgumentError, WorkerError
-from .loader import Task, make_batch
-from .streams import seed_worker
+from .loader import Task
+from .worker import Failure, Job, run_worker
 
 PATIENCE = 1.0  # seconds that workers get to finish their batch before they are ended
 
 _open_ends: weakref.WeakSet = weakref.WeakSet()  # this process's ends of all pipes to workers
-
-
-class WorkerInfo(NamedTuple):
-    """What `get_worker_info` returns inside a worker."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-_worker_info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """Return which worker this process is (id, num_workers, seed, dataset); None in the main process."""
-    return _worker_info
-
-
-# ---------------------------------------------------------------------- in the worker
-
-
-class Failure:
-    """An exception on its way from a worker: its type and the text of its traceback."""
-
-    def __init__(self, error: BaseException, worker: int):
-        self.kind = type(error)
-        self.text = (
-            f"Caught {self.kind.__name__} in DataLoader worker process {worker}.\n"
-            "Original " + "".join(traceback.format_exception(error))
-        )
-
-    def packed(self) -> bytes:
-        """Return this failure as bytes; a type that cannot be pickled becomes WorkerError."""
-        try:
-            return _pack(self)
-        except Exception:
-            self.kind = WorkerError
-            return _pack(self)
-
-    def raise_again(self) -> None:
-        """Raise the exception here, with the worker's traceback in its message."""
-        message = _PlainMessage(self.text)
-        try:
-            error = self.kind(message)
-        except Exception:  # its constructor wants something else than one message
-            error = WorkerError(message)
-        try:
-            raise error from None
-        finally:
-            del error  # its traceback leads here: a circle would keep the iterator and its workers
-
-
-class _PlainMessage(str):
-    """A text whose repr is itself, because KeyError shows the repr of its message."""
-
-    __repr__ = str.__str__
-
-
-class Job(NamedTuple):
-    """What a worker is told when it starts."""
-
-    worker: int
-    num_workers: int
-    seed: int
-    dataset: Any
-    collate_fn: Callable
-    batched: bool
-    init_fn: Callable | None
-
-
-def run_worker(job: Job, tasks: Any, batches: Any, not_mine: list[Any]) -> None:
-    """The life of a worker: make a batch of every task, until there are no more."""
-    for end in not_mine:  # forked copies of the parent's ends, which would hide that it is gone
-        end.close()
-    # Ctrl-C reaches every process of the terminal; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    failed = _prepare(job)
-    outbox: queue.SimpleQueue = queue.SimpleQueue()
-    threading.Thread(target=_send_all, args=(outbox, batches), daemon=True).start()
-    while (task := _next_task(tasks)) is not None:
-        if failed is not None:
-            outbox.put(failed.packed())
-            continue
-        try:
-            made = make_batch(job.dataset, job.collate_fn, job.batched, task)
-            outbox.put(_pack(made))
-        except Exception as error:
-            outbox.put(Failure(error, job.worker).packed())
-        made = None  # free the batch before the next one is made
-
-
-def _prepare(job: Job) -> Failure | None:
-    """Set up this process; return what went wrong."""
-    global _worker_info
-    from ..backend import set_num_threads
-
-    try:
-        set_num_threads(1)  # the processes share the cores
-        seed_worker(job.seed, job.worker)
-        _worker_info = WorkerInfo(job.worker, job.num_workers, job.seed + job.worker, job.dataset)
-        if job.init_fn is not None:
-            job.init_fn(job.worker)
-    except Exception as error:
-        return Failure(error, job.worker)
-    return None
-
-
-def _next_task(tasks: Any) -> Task | None:
-    try:
-        return tasks.recv()
-    except (EOFError, OSError):  # the parent has closed its end, or is gone
-        return None
-
-
-def _send_all(outbox: queue.SimpleQueue, batches: Any) -> None:
-    """Send finished batches from a thread, so that a full pipe does not keep the next from being made."""
-    try:
-        while True:
-            batches.send_bytes(outbox.get())
-    except OSError:  # nobody reads any more
-        return
-
-
-def _pack(message: Any) -> bytes:
-    from multiprocessing.reduction import ForkingPickler
-
-    return bytes(ForkingPickler.dumps(message, 5))
-
-
-# ---------------------------------------------------------------------- in this process
 
 
 class Worker:
@@ -192,15 +57,17 @@ class Worker:
         )
         try:
             with warnings.catch_warnings():
-                # Python warns of forking while threads run, because a lock that one of them holds stays
-                # locked in the child. Workers use no lock that is older than themselves.
+                # Python warns of forking while threads run, because a lock that one of them holds
+                # stays locked in the child. Workers use no lock that is older than themselves.
                 warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
                 self.process.start()
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        except OSError:  # the system has no room for another process
+            raise
+        except Exception as error:  # pickling fails in many ways
             raise WorkerError(
-                f"DataLoader: the data set, collate_fn or worker_init_fn cannot be sent to a worker: {error}. "
-                "Define them at the top of a module (no lambdas, nothing inside functions), or use "
-                "num_workers=0."
+                "DataLoader: the data set, collate_fn or worker_init_fn cannot be sent to a "
+                f"worker: {error}. Define them at the top of a module (no lambdas, nothing inside "
+                "functions), or use num_workers=0."
             ) from error
         finally:
             task_reader.close()
@@ -214,12 +81,13 @@ class Worker:
     def receive(self, timeout: float) -> Any:
         """Return the worker's next batch or failure; raise if it dies or takes too long."""
         from multiprocessing.connection import wait
+        from multiprocessing.reduction import ForkingPickler
 
         ready = wait([self.batches, self.process.sentinel], timeout or None)
         if not ready:
             raise WorkerError(
-                f"DataLoader: timed out after {timeout} seconds: worker {self.number} sent no batch. Raise "
-                "timeout=, or look for what blocks in the data set."
+                f"DataLoader: timed out after {timeout} seconds: worker {self.number} sent no "
+                "batch. Raise timeout=, or look for what blocks in the data set."
             )
         try:
             message = self.batches.recv_bytes() if self.batches.poll() else None
@@ -228,7 +96,7 @@ class Worker:
         if message is None:
             raise WorkerError(self._last_words())
         try:
-            return pickle.loads(message)
+            return ForkingPickler.loads(message)
         except Exception as error:
             raise WorkerError(
                 f"DataLoader: the batch that worker {self.number} sent cannot be read here: "
@@ -240,25 +108,27 @@ class Worker:
         code = self.process.exitcode
         why = ""
         if code is not None and code < 0:
-            why = f" ({signal.Signals(-code).name})"
-            if -code == getattr(signal, "SIGKILL", 0):
-                why = " (SIGKILL: often the system was out of memory)"
+            why = f" ({signal.strsignal(-code)})"
+            if -code == signal.SIGKILL:
+                why = " (killed: often the system was out of memory)"
         elif code == 1 and not self.forked:
             why = (
                 ". Its own message stands above; if it speaks of the bootstrapping phase, put the "
                 "training script's code under `if __name__ == '__main__':`"
             )
         return (
-            f"DataLoader: worker {self.number} died before its batch was ready, with exit code {code}{why}. "
-            "With num_workers=0 the data set runs in this process, where a debugger can follow it."
+            f"DataLoader: worker {self.number} died before its batch was ready, with exit code "
+            f"{code}{why}. With num_workers=0 the data set runs in this process, where a debugger "
+            "can follow it."
         )
 
 
 class WorkerIterator:
     """One epoch (with persistent workers: one after another) made by worker processes.
 
-    At most ``prefetch_factor * num_workers`` batches are under way. The processes end when the epoch
-    does, when the loop is left early (the iterator is then freed), and when anything goes wrong.
+    At most ``prefetch_factor * num_workers`` batches are under way. The processes end when the
+    epoch does, when the loop is left early (the iterator is then freed), and when anything goes
+    wrong.
     """
 
     def __init__(self, loader: Any, seed: int, tasks: Iterator[Task]):
@@ -269,26 +139,33 @@ class WorkerIterator:
         self.pending: deque[Worker] = deque()  # whose turn it is, in the order of the batches
         self.close = weakref.finalize(self, _end, self.workers, os.getpid())
         context = _context(loader.multiprocessing_context)
-        try:
+        with self._closing_on_error():
             for k in range(loader.num_workers):
                 job = Job(k, loader.num_workers, seed, *_work_of(loader))
                 self.workers.append(Worker(context, job))
-            self.restart(tasks)
-        except BaseException:
-            self.close()
-            raise
+        self.restart(tasks)
 
     def restart(self, tasks: Iterator[Task]) -> bool:
         """Begin another epoch with the same workers; return whether they are still there."""
         if not self.close.alive:
             return False
-        while self.pending:  # batches of an epoch that was left early
-            self.pending.popleft().receive(self.timeout)
-        self.tasks = tasks
-        self.turn = itertools.cycle(self.workers)
-        for _ in range(self.prefetch):
-            self._send_next()
+        with self._closing_on_error():
+            while self.pending:  # batches of an epoch that was left early
+                self.pending.popleft().receive(self.timeout)
+            self.tasks = tasks
+            self.turn = itertools.cycle(self.workers)
+            for _ in range(self.prefetch):
+                self._send_next()
         return True
+
+    @contextlib.contextmanager
+    def _closing_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:  # also Ctrl-C, which may leave half a message in a pipe
+            self.pending.clear()
+            self.close()
+            raise
 
     def _send_next(self) -> None:
         for task in itertools.islice(self.tasks, 1):
@@ -304,13 +181,9 @@ class WorkerIterator:
             if not self.persistent:
                 self.close()
             raise StopIteration
-        try:
+        with self._closing_on_error():
             batch = self.pending.popleft().receive(self.timeout)
             self._send_next()
-        except BaseException:  # also Ctrl-C, which may leave half a message in a pipe
-            self.pending.clear()
-            self.close()
-            raise
         if isinstance(batch, Failure):
             batch.raise_again()
         return batch
@@ -328,7 +201,8 @@ def _context(choice: Any) -> Any:
         known = multiprocessing.get_all_start_methods()
         if choice is not None and choice not in known:
             raise ArgumentError(
-                f"DataLoader: multiprocessing_context must be one of {known} on this system, got {choice!r}"
+                f"DataLoader: multiprocessing_context must be one of {known} on this system, got "
+                f"{choice!r}"
             )
         return multiprocessing.get_context(choice)
     return choice

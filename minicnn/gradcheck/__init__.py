@@ -160,7 +160,8 @@ def judge(problem: Problem, tolerance: Tolerance, fast: bool = True, order: int 
     except GradcheckError:
         raise
     except MinicnnError as error:
-        problem.outputs()  # raises again if it is the function itself that cannot be called
+        if order == 1:
+            problem.outputs()  # raises again if it is the function itself that cannot be called
         verdict = Verdict()
         verdict.failure = f"the backward pass cannot be run: {error}"
         return verdict
@@ -186,7 +187,8 @@ def _checked(name: str, problem: Problem) -> Problem:
             f"{name}: none of the inputs requires a gradient; pass at least one tensor with requires_grad=True"
         )
     for what, x in problem.targets.items():
-        if any(s == 0 and n > 1 for s, n in zip(x.array.strides, x.shape, strict=True)):
+        steps = zip(x.array.strides, x.shape, strict=True)
+        if x.numel() and any(step == 0 and n > 1 for step, n in steps):
             raise GradcheckError(
                 f"{name}: elements of {what} {x.shape} overlap in memory (it was expanded), so none can be moved "
                 "alone; pass a clone()"
@@ -207,6 +209,10 @@ def _wrong_dtype(problem: Problem) -> str | None:
 
 
 def _conclude(name: str, verdict: Verdict, raise_exception: bool) -> bool:
+    if verdict.failure is not None:
+        if raise_exception:
+            raise GradcheckError(f"{name}: {verdict.failure}")
+        return False
     for note in verdict.kinks:
         warnings.warn(
             f"{name}: {note}; there is no derivative there to compare with, so it was not checked. Move the "
@@ -214,9 +220,7 @@ def _conclude(name: str, verdict: Verdict, raise_exception: bool) -> bool:
             KinkWarning,
             stacklevel=3,
         )
-    if verdict.failure is not None and raise_exception:
-        raise GradcheckError(f"{name}: {verdict.failure}")
-    return verdict.failure is None
+    return True
 
 
 # PyTorch's path: torch.autograd.gradcheck. Imports point one way only, so it is put there from here.

@@ -88,17 +88,26 @@ def _part(a: Matrix, n: Matrix, wrong: Matrix) -> str | None:
     """Some of the gradient is right and the rest is missing."""
     if (a[wrong] != 0).any() or not (n[~wrong] != 0).any():
         return None
-    useful = np.abs(n).max(axis=0) > 0
-    lost = (wrong.sum(axis=0) == (n != 0).sum(axis=0)) & useful
-    if lost.any() and not (wrong[:, ~lost]).any():
+    lost_rows, lost_columns = _lost(wrong, n, axis=1), _lost(wrong, n, axis=0)
+    if lost_columns.any() and not lost_rows.any():
         return (
-            f"{int(lost.sum())} of {int(useful.sum())} outputs compared pass no gradient back: a missing sum over "
-            "the batch (or over what was broadcast), or only the first of several samples is used"
+            f"{int(lost_columns.sum())} of {n.shape[1]} outputs compared pass no gradient back: a missing sum over "
+            "the batch, or over what was broadcast; or only the first of several samples is used"
+        )
+    if lost_rows.any() and not (n[lost_rows] == 0).all() and not wrong[~lost_rows].any():
+        return (
+            f"{int(lost_rows.sum())} of {n.shape[0]} elements of the input get no gradient: they were detached, "
+            "copied through numbers, or the derivative fills only a part of its result"
         )
     return (
         "part of the gradient is right and part is zero: a missing term, or elements that were detached or "
         "overwritten; where a value is used several times, its gradients must be added"
     )
+
+
+def _lost(wrong: Matrix, n: Matrix, axis: int) -> Matrix:
+    """Return which rows (axis 1) or columns (axis 0) have a gradient, and none of it right."""
+    return ((n != 0).sum(axis) > 0) & (wrong.sum(axis) == (n != 0).sum(axis))
 
 
 def _transposed(a: Matrix, n: Matrix, x: Tensor) -> str | None:

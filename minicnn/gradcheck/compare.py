@@ -22,6 +22,7 @@ import numpy as np
 from .causes import likely_cause
 from .problem import Problem, at
 
+SHARP = 1e-3  # a projection sums many elements, so it must agree better than each of them
 LARGEST_BLOCK = 128  # inputs, and outputs, that are compared one by one after a failed projection
 
 
@@ -137,7 +138,7 @@ def _suspects(
     u, v = _draw(rng, rows.size), _draw(rng, columns.size)
     while True:
         analytic, numeric = _project(problem, name, u, v, tolerance.eps)
-        if tolerance.allows(analytic, numeric):
+        if abs(analytic - numeric) <= tolerance.atol + SHARP * tolerance.rtol * abs(numeric):
             verdict.saw(analytic, numeric)
             return
         part = _halve(problem, name, u, v, tolerance.eps)

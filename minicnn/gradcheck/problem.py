@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad, grad, needs_grad, wrap
-from ..backend import array_module, to_device
+from ..backend import array_module, as_array, to_device
 from ..errors import GradcheckError
 from ..tensor import Tensor
 
@@ -56,7 +56,8 @@ class Problem:
         x = self.targets[target]
         here = x.array
         try:
-            x.array = here + array_module(here).asarray(step.reshape(here.shape), dtype=here.dtype)
+            move = array_module(here).asarray(step.reshape(here.shape), dtype=here.dtype)
+            x.array = as_array(here + move)
             return self.values()
         finally:
             x.array = here

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnknownNameError, nearest
-from . import cpu, cpu_pool, reference, resample
+from . import cpu, cpu_norm, cpu_pool, norm, reference, resample
 
 TABLE: dict[str, dict[str, Callable[..., Any]]] = {
     "conv2d": {"reference": reference.conv2d, "cpu": cpu.conv2d},
@@ -43,6 +43,9 @@ TABLE: dict[str, dict[str, Callable[..., Any]]] = {
         "cpu": cpu_pool.avg_pool2d_input_grad,
     },
     "resample": {"reference": resample.resample},
+    "batch_norm": {"reference": norm.batch_norm, "cpu": cpu_norm.batch_norm},
+    "batch_norm_grad": {"reference": norm.batch_norm_grad, "cpu": cpu_norm.batch_norm_grad},
+    "scale_shift": {"reference": norm.scale_shift, "cpu": cpu_norm.scale_shift},
 }
 
 

@@ -141,9 +141,9 @@ def adding_into(dx: np.ndarray, rectangle: tuple[Pair, Pair]) -> Iterator[np.nda
     (top, bottom), (left, right) = rectangle
     rows, own_rows = _overlap(dx.shape[2], top, bottom)
     columns, own_columns = _overlap(dx.shape[3], left, right)
-    dx[...] = 0
     inside = dx[:, :, rows, columns]
     if inside.shape[2:] == (bottom - top, right - left):
+        dx[...] = 0
         yield inside
         return
     b, c = dx.shape[:2]
@@ -151,6 +151,8 @@ def adding_into(dx: np.ndarray, rectangle: tuple[Pair, Pair]) -> Iterator[np.nda
     total[...] = 0
     total = total.transpose(0, 3, 1, 2)
     yield total
+    if inside.shape != dx.shape:  # no window reaches the last pixels
+        dx[...] = 0
     inside[...] = total[:, :, own_rows, own_columns]
 
 

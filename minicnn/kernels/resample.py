@@ -104,11 +104,10 @@ def window_sums(size: int, out: int) -> AxisMap:
 def nearest(size: int, out: int, scale: float | None) -> AxisMap:
     """Row o picks pixel floor(o / scale), `scale` being out / size unless given.
 
-    In float32, as PyTorch computes it, because a rounding error here picks another pixel.
+    In float32, as PyTorch computes it, because a rounding error here picks another pixel; and like
+    PyTorch with the exact ratio, whatever the scale, where the size stays or doubles.
     """
-    step = np.float32(1 / scale if scale else size / out)
-    if out == size:
-        step = np.float32(1)
+    step = np.float32(size / out if scale is None or out in (size, 2 * size) else 1 / scale)
     source = np.floor(np.arange(out, dtype="float32") * step).astype(int)
     return AxisMap(np.eye(size)[np.minimum(source, size - 1)])
 

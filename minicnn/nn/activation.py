@@ -49,7 +49,10 @@ class Mish(_InPlace):
 
 
 class SELU(_InPlace):
-    """y = s x where x > 0, s alpha (exp(x) - 1) elsewhere, with the s and alpha that keep mean 0, variance 1."""
+    """y = s x where x > 0, s alpha (exp(x) - 1) elsewhere.
+
+    Its s and alpha are such that mean 0 and variance 1 are kept from layer to layer.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input, self.inplace)
@@ -81,7 +84,9 @@ class Hardtanh(Module):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
         super().__init__()
         if max_val <= min_val:
-            raise ArgumentError(f"Hardtanh: max_val ({max_val}) must be greater than min_val ({min_val})")
+            raise ArgumentError(
+                f"Hardtanh: max_val ({max_val}) must be greater than min_val ({min_val})"
+            )
         self.min_val = min_val
         self.max_val = max_val
         self.inplace = inplace
@@ -191,7 +196,11 @@ class CELU(ELU):
 
 
 class GELU(Module):
-    """y = x P(z < x) for a standard normal z. approximate="tanh" computes it with tanh instead of erf."""
+    """y = x P(z < x), for a standard normal z.
+
+    Args:
+        approximate: "tanh" computes an approximation with tanh instead of erf. Default: "none".
+    """
 
     def __init__(self, approximate: str = "none"):
         super().__init__()
@@ -284,7 +293,9 @@ class Softmax2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in (3, 4):
-            raise ShapeError(f"Softmax2d: expected (N, C, H, W) or (C, H, W), got shape {input.shape}")
+            raise ShapeError(
+                f"Softmax2d: expected (N, C, H, W) or (C, H, W), got shape {input.shape}"
+            )
         return F.softmax(input, -3)
 
 
@@ -293,7 +304,7 @@ def _in_place(module: Any) -> str:
 
 
 __all__ = [
-    "CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax",
-    "Mish", "PReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin",
-    "Softplus", "Softsign", "Tanh", "Threshold",
+    "CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
+    "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax",
+    "Softmax2d", "Softmin", "Softplus", "Softsign", "Tanh", "Threshold",
 ]  # fmt: skip

@@ -59,16 +59,19 @@ class InOrder(Module):
         """Add all `modules` at the end, and return this container."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                f"{self._get_name()}.extend: expected an iterable of modules, got {type(modules).__name__}"
+                f"{self._get_name()}.extend: expected an iterable of modules, got "
+                f"{type(modules).__name__}"
             )
         for module in list(modules):
             self.append(module)
         return self
 
     def insert(self: S, index: int, module: Module) -> S:
-        """Put `module` before the one at `index`; those behind it move up by one. Return this container."""
+        """Put `module` before the one at `index`, and return this container."""
         if not isinstance(module, Module):
-            raise TypeError(f"{self._get_name()}.insert: expected a Module, got {type(module).__name__}")
+            raise TypeError(
+                f"{self._get_name()}.insert: expected a Module, got {type(module).__name__}"
+            )
         if not -len(self) <= index <= len(self):
             raise DimensionError(
                 f"{self._get_name()}: index {index} is out of range; it has {len(self)} modules"
@@ -125,7 +128,8 @@ class Sequential(InOrder):
     def _check_other(self, other: Any) -> None:
         if not isinstance(other, Sequential):
             raise ArgumentError(
-                f"{self._get_name()}: only a Sequential can be added, not {type(other).__name__}; use append"
+                f"{self._get_name()}: only a Sequential can be added, not {type(other).__name__}; "
+                "use append"
             )
 
     def __mul__(self, other: int) -> Sequential:
@@ -140,13 +144,17 @@ class Sequential(InOrder):
 
     def _check_factor(self, factor: Any) -> None:
         if not isinstance(factor, int):
-            raise TypeError(f"{self._get_name()}: can be repeated a whole number of times, not {factor!r}")
+            raise TypeError(
+                f"{self._get_name()}: can be repeated a whole number of times, not {factor!r}"
+            )
         if factor < 1:
-            raise ArgumentError(f"{self._get_name()}: must be repeated at least once, not {factor} times")
+            raise ArgumentError(
+                f"{self._get_name()}: must be repeated at least once, not {factor} times"
+            )
 
 
 class ModuleList(InOrder):
-    """A list of modules. Unlike in a Python list, their parameters are found by the module that holds it.
+    """A list of modules. Unlike in a Python list, their parameters are found.
 
     Args:
         modules: what to begin with.
@@ -180,7 +188,7 @@ class ModuleList(InOrder):
 
 
 class ModuleDict(Module):
-    """A dictionary of modules, in the order of insertion, whose parameters are found by the module that holds it.
+    """A dictionary of modules, in the order of insertion, whose parameters are found.
 
     Args:
         modules: a mapping from names to modules, or pairs of both.
@@ -236,7 +244,7 @@ class ModuleDict(Module):
 
 
 class ParameterList(Module):
-    """A list of parameters; tensors put into it become parameters, other values are kept as they are.
+    """A list of parameters: tensors put into it become parameters, other values stay as they are.
 
     Args:
         values: what to begin with.
@@ -251,7 +259,9 @@ class ParameterList(Module):
     def _key(self, index: Any) -> str:
         i = operator.index(index)
         if not -self._size <= i < self._size:
-            raise DimensionError(f"ParameterList: index {i} is out of range; it has {self._size} entries")
+            raise DimensionError(
+                f"ParameterList: index {i} is out of range; it has {self._size} entries"
+            )
         return str(i % self._size)
 
     def __getitem__(self, idx: Any) -> Any:
@@ -277,7 +287,10 @@ class ParameterList(Module):
     def extend(self, values: Iterable[Any]) -> ParameterList:
         """Add all `values` at the end, and return this list."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(f"ParameterList.extend: expected an iterable of tensors, got {type(values).__name__}")
+            raise TypeError(
+                "ParameterList.extend: expected an iterable of tensors, got "
+                f"{type(values).__name__}"
+            )
         for value in list(values):
             self.append(value)
         return self
@@ -365,7 +378,7 @@ class ParameterDict(Module):
 
 
 def _pairs(source: Any, name: str) -> list[tuple[str, Any]]:
-    """Return the (key, value) pairs of a mapping, of one of the dictionaries here, or of an iterable."""
+    """Return the (key, value) pairs of a mapping or of an iterable."""
     if isinstance(source, (Mapping, ModuleDict, ParameterDict)):
         return list(source.items())
     if not isinstance(source, Iterable):

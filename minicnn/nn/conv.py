@@ -1,7 +1,7 @@
 """Convolution layers: a few filters, applied at every place of the image.
 
-The operation itself, with its equation, is in `minicnn.ops.conv`. Here are the parameters, their first values and
-the kinds of padding.
+The operation itself, with its equation, is in `minicnn.ops.conv`. Here are the parameters, their
+first values and the kinds of padding.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ class _ConvNd(Module):
         self.output_padding = self._per_axis(output_padding, "output_padding")
         self.groups = groups
         self.padding_mode = padding_mode
-        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
-        self.weight = Parameter(empty((first, second // groups, *self.kernel_size), **factory))
+        shape = [out_channels, in_channels // groups, *self.kernel_size]
+        if self.transposed:  # the weight of the convolution that leads back
+            shape[:2] = in_channels, out_channels // groups
+        self.weight = Parameter(empty(shape, **factory))
         if bias:
             self.bias = Parameter(empty(out_channels, **factory))
         else:
@@ -64,15 +66,17 @@ class _ConvNd(Module):
         name = type(self).__name__
         if groups < 1 or inputs % groups or outputs % groups:
             raise ShapeError(
-                f"{name}: groups must be a positive integer that divides in_channels and out_channels; got "
-                f"groups={groups}, in_channels={inputs}, out_channels={outputs}"
+                f"{name}: groups must be a positive integer that divides in_channels and "
+                f"out_channels; got groups={groups}, in_channels={inputs}, out_channels={outputs}"
             )
         if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ArgumentError(f"{name}: padding must be numbers, 'same' or 'valid', got '{padding}'")
+            raise ArgumentError(
+                f"{name}: padding must be numbers, 'same' or 'valid', got '{padding}'"
+            )
         if padding == "same" and any(s != 1 for s in self._per_axis(stride, "stride")):
             raise ArgumentError(
-                f"{name}: padding='same' is not supported for strided convolutions, got stride={stride}; "
-                "give the padding as numbers"
+                f"{name}: padding='same' is not supported for strided convolutions, got "
+                f"stride={stride}; give the padding as numbers"
             )
         if mode not in _MODES:
             raise ArgumentError(f"{name}: padding_mode must be one of {_MODES}, got {mode!r}")
@@ -83,7 +87,8 @@ class _ConvNd(Module):
             return (value,) * self.axes
         if len(value) != self.axes:
             raise ShapeError(
-                f"{type(self).__name__}: {what} must be a number or {self.axes} of them, got {value}"
+                f"{type(self).__name__}: {what} must be a number or {self.axes} of them, got "
+                f"{value}"
             )
         return tuple(value)
 
@@ -132,7 +137,7 @@ class _Conv(_ConvNd):
         )  # fmt: skip
 
     def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
-        """Return the input with any border that is not zeros, and the padding that is left to do."""
+        """Return the input with any border that is not zeros, and the padding left to do."""
         if self.padding_mode == "zeros" or self.padding == "valid":
             return input, self.padding
         if self.padding == "same":
@@ -145,7 +150,7 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    """A convolution over sequences (N, C, L). Arguments as for `Conv2d`, with one number for each option.
+    """A convolution over sequences (N, C, L). Arguments as for `Conv2d`.
 
     Shape:
         (N, F, OL), with OL = floor((L + 2 padding - dilation (K - 1) - 1) / stride) + 1.
@@ -212,12 +217,12 @@ class _ConvTranspose(_ConvNd):
     ):
         if padding_mode != "zeros" or isinstance(padding, str):
             raise ArgumentError(
-                f"{type(self).__name__}: only \"zeros\" padding mode and padding in numbers are possible; got "
-                f"padding={padding!r}, padding_mode={padding_mode!r}"
+                f'{type(self).__name__}: only "zeros" padding mode, and padding in numbers, are '
+                f"possible; got padding={padding!r}, padding_mode={padding_mode!r}"
             )
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups,
-            bias, padding_mode, {"device": device, "dtype": dtype},
+            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
+            groups, bias, padding_mode, {"device": device, "dtype": dtype},
         )  # fmt: skip
 
     def _output_padding(self, input: Tensor, output_size: Any) -> Any:
@@ -227,8 +232,8 @@ class _ConvTranspose(_ConvNd):
         wanted = tuple(output_size)[-self.axes :]
         if len(output_size) not in (self.axes, input.ndim):
             raise ShapeError(
-                f"{type(self).__name__}: output_size must have {self.axes} or {input.ndim} numbers, got "
-                f"{tuple(output_size)}"
+                f"{type(self).__name__}: output_size must have {self.axes} or {input.ndim} "
+                f"numbers, got {tuple(output_size)}"
             )
         sizes = input.shape[-self.axes :]
         least = [
@@ -240,8 +245,8 @@ class _ConvTranspose(_ConvNd):
         most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
         if any(not a <= n <= b for a, n, b in zip(least, wanted, most, strict=True)):
             raise ShapeError(
-                f"{type(self).__name__}: requested an output size of {wanted}, but valid sizes range from "
-                f"{tuple(least)} to {tuple(most)} for an input of size {sizes}"
+                f"{type(self).__name__}: requested an output size of {wanted}, but valid sizes "
+                f"range from {tuple(least)} to {tuple(most)} for an input of size {sizes}"
             )
         return tuple(n - a for n, a in zip(wanted, least, strict=True))
 
@@ -254,18 +259,20 @@ class ConvTranspose1d(_ConvTranspose):
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         extra = self._output_padding(input, output_size)
         return F.conv_transpose1d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
-        )
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+            self.dilation,
+        )  # fmt: skip
 
 
 class ConvTranspose2d(_ConvTranspose):
     """Paint a filter, scaled by the pixel, for every pixel: larger images from smaller ones.
 
-    It is the gradient of `Conv2d` with respect to its input, so its weight has the shape of the convolution that
-    leads back from the output to the input.
+    It is the gradient of `Conv2d` with respect to its input, so its weight has the shape of the
+    convolution that leads back from the output to the input.
 
     Args:
-        in_channels, out_channels, kernel_size, groups, bias, dilation, device, dtype: as for `Conv2d`.
+        in_channels, out_channels, kernel_size, groups, bias, dilation, device, dtype: as for
+            `Conv2d`.
         stride: how far apart neighbouring filters are painted.
         padding: pixels cut off on each side.
         output_padding: further rows and columns at the bottom and right.
@@ -283,8 +290,9 @@ class ConvTranspose2d(_ConvTranspose):
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         extra = self._output_padding(input, output_size)
         return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
-        )
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+            self.dilation,
+        )  # fmt: skip
 
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]

@@ -1,7 +1,7 @@
 """Dropout layers: in training, some of the numbers are left out, others each time.
 
-No unit can then rely on another being there (Srivastava et al. 2014). What is left is divided by 1 - p, so that in
-evaluation, where the layers do nothing, all means are the same.
+No unit can then rely on another being there (Srivastava et al. 2014). What is left is divided by
+1 - p, so that in evaluation, where the layers do nothing, all means are the same.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Dropout1d(_Dropout):
 class Dropout2d(_Dropout):
     """Set each channel of images (N, C, H, W) to zero with probability `p` in training.
 
-    Neighbouring pixels say nearly the same, so that leaving out single ones would change little (Tompson et al. 2015).
+    Neighbouring pixels say nearly the same, so that leaving out single ones would change little
+    (Tompson et al. 2015).
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import no_grad
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ops.creation import empty
 from ..tensor import Tensor
 from . import functional as F
@@ -21,10 +21,8 @@ class Embedding(Module):
         num_embeddings: how many things there are, V.
         embedding_dim: the length of a vector, D.
         padding_idx: an index whose vector is zero and gets no gradient.
-        max_norm: vectors that are looked up and longer than this are shortened to it, in place.
-        norm_type: the p of the p-norm that measures them.
         scale_grad_by_freq: divide a vector's gradient by how often it was looked up.
-        sparse: not covered.
+        max_norm, norm_type, sparse: not covered.
         device, dtype: of the parameter.
 
     Shape:
@@ -52,9 +50,11 @@ class Embedding(Module):
         self.embedding_dim = embedding_dim
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ArgumentError(
-                f"Embedding: padding_idx must be within num_embeddings; got padding_idx={padding_idx}, "
-                f"num_embeddings={num_embeddings}"
+                "Embedding: padding_idx must be within num_embeddings; got "
+                f"padding_idx={padding_idx}, num_embeddings={num_embeddings}"
             )
+        if max_norm is not None or sparse:
+            raise UnsupportedError("Embedding: max_norm and sparse are not covered; leave them out")
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
         self.max_norm = max_norm
         self.norm_type = norm_type
@@ -100,9 +100,11 @@ class Embedding(Module):
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
     ) -> Embedding:
-        """Return an Embedding with these vectors (V, D); `freeze` means that they are not learned further."""
+        """Return an Embedding with these vectors (V, D), which are not learned if `freeze`."""
         if embeddings.ndim != 2:
-            raise ShapeError(f"Embedding: the vectors must be a matrix (V, D), got shape {embeddings.shape}")
+            raise ShapeError(
+                f"Embedding: the vectors must be a matrix (V, D), got shape {embeddings.shape}"
+            )
         return cls(
             *embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
             _weight=embeddings, _freeze=freeze,

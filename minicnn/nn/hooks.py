@@ -1,13 +1,14 @@
 """Hooks: functions of the user's that run before and after a module, forward and backward.
 
-They are how one looks into a network without changing it: to print the shapes that pass, to keep the
-activations of one layer, to see where gradients vanish.
+They are how one looks into a network without changing it: to print the shapes that pass, to keep
+the activations of one layer, to see where gradients vanish.
 
-*Forward* hooks are simple: `run` calls them around `forward`. *Backward* hooks need more thought: the gradients of all
-inputs of a module must be known when the hook sees them, and it may replace them. `BackwardGate` lets every input and
-every output of the module pass through two nodes that change nothing. A backward pass goes through the
-nodes in the reverse of the order in which they were made. So when it comes to the first node next to the outer
-world, it has been through all those next to the module: all gradients have been noted, and the hooks can run.
+*Forward* hooks are simple: `run` calls them around `forward`. *Backward* hooks need more thought:
+the gradients of all inputs of a module must be known when the hook sees them, and it may replace
+them. `BackwardGate` lets every input and every output of the module pass through two nodes that
+change nothing. A backward pass goes through the nodes in the reverse of the order in which they
+were made. So when it comes to the first node next to the outer world, it has been through all
+those next to the module: all gradients have been noted, and the hooks can run.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class Hooked:
         """Call ``hook(module, args)`` before `forward`; what it returns replaces the arguments.
 
         Args:
-            hook: with `with_kwargs`, it is called as ``hook(module, args, kwargs)`` and may return a new
-                (args, kwargs).
+            hook: with `with_kwargs`, it is called as ``hook(module, args, kwargs)`` and may
+                return a new (args, kwargs).
             prepend: run it before the hooks that are already there.
         """
         return register(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
@@ -80,18 +81,18 @@ class Hooked:
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, grad_input, grad_output)`` when the gradients of the inputs are known.
+        """Call ``hook(module, grad_input, grad_output)`` once the inputs' gradients are known.
 
-        Both are tuples, one entry for each positional argument and each output, None where that is no
-        tensor. What the hook returns replaces `grad_input`. If no input wants a gradient, the hook runs when
-        the gradients of the outputs are known.
+        Both are tuples, one entry for each positional argument and each output, None where that
+        is no tensor. What the hook returns replaces `grad_input`. If no input wants a gradient,
+        the hook runs when the gradients of the outputs are known.
         """
         return register(self._backward_hooks, hook, prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, grad_output)`` when the gradients of the outputs are known.
+        """Call ``hook(module, grad_output)`` once the outputs' gradients are known.
 
         What the hook returns replaces `grad_output`.
         """
@@ -100,7 +101,8 @@ class Hooked:
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Not covered: PyTorch itself has deprecated it."""
         raise UnsupportedError(
-            f"{type(self).__name__}.register_backward_hook is not covered; use register_full_backward_hook"
+            f"{type(self).__name__}.register_backward_hook is not covered; use "
+            "register_full_backward_hook"
         )
 
 
@@ -125,7 +127,8 @@ def run(module: Any, args: tuple, kwargs: dict) -> Any:
                     result = _after(hook, module, args, kwargs, result)
                 except Exception as error:
                     warnings.warn(
-                        f"{type(module).__name__}: a forward hook with always_call=True failed too: {error}",
+                        f"{type(module).__name__}: a forward hook with always_call=True failed "
+                        f"too: {error}",
                         stacklevel=2,
                     )
         raise
@@ -138,8 +141,8 @@ def _before(module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
                     raise HookError(
-                        f"{type(module).__name__}: a forward pre-hook with kwargs must return None or "
-                        f"(args, kwargs), got {changed!r}"
+                        f"{type(module).__name__}: a forward pre-hook with kwargs must return None "
+                        f"or (args, kwargs), got {changed!r}"
                     )
                 args, kwargs = changed
         else:
@@ -176,8 +179,8 @@ class BackwardGate:
             return _connect(result, self._at_outputs, zeros=False)[0]
         if not isinstance(result, Tensor):
             warnings.warn(
-                f"{type(self.module).__name__}: backward hooks are called only for a module whose output is a "
-                f"Tensor or a tuple of Tensors, and this is a {type(result).__name__}",
+                f"{type(self.module).__name__}: backward hooks are called only for a module whose "
+                f"output is a Tensor or a tuple of Tensors, and this is a {type(result).__name__}",
                 stacklevel=4,
             )
             return result
@@ -196,8 +199,8 @@ class BackwardGate:
             changed = hook(self.module, nothing, grad_output)
             if changed is not None and any(g is not None for g in changed):
                 raise HookError(
-                    f"{type(self.module).__name__}: a backward hook must return None where no input of the "
-                    "module wants a gradient; set requires_grad_() on an input"
+                    f"{type(self.module).__name__}: a backward hook must return None where no "
+                    "input of the module wants a gradient; set requires_grad_() on an input"
                 )
         return grad_output
 
@@ -215,17 +218,17 @@ class BackwardGate:
         new = (changed,) if isinstance(changed, Tensor) else tuple(changed)
         if len(new) != len(before):
             raise HookError(
-                f"{type(self.module).__name__}: a backward hook must return as many gradients as {what} "
-                f"has: {len(before)}, not {len(new)}"
+                f"{type(self.module).__name__}: a backward hook must return as many gradients as "
+                f"{what} has: {len(before)}, not {len(new)}"
             )
         return new
 
 
 def _connect(values: tuple, at_all: Callable[[tuple], tuple], zeros: bool) -> tuple[Any, bool]:
-    """Return `values` with their tensors passed through two nodes, and whether any wants a gradient.
+    """Return `values`, their tensors passed through two nodes, and whether any wants a gradient.
 
-    In a backward pass ``at_all(gradients)`` is called once, with the gradients of all values, and returns what
-    replaces them. Tensors that got no gradient have None there, or zeros.
+    In a backward pass ``at_all(gradients)`` is called once, with the gradients of all values, and
+    returns what replaces them. Tensors that got no gradient have None there, or zeros.
     """
     if not is_grad_enabled():
         return values, False
@@ -242,7 +245,9 @@ def _connect(values: tuple, at_all: Callable[[tuple], tuple], zeros: bool) -> tu
 
     def replace(i: int, dy: Tensor) -> Any:
         if not replaced:
-            every = (noted[j] if j in noted else blank and blank() for j, blank in enumerate(blanks))
+            every = (
+                noted[j] if j in noted else blank and blank() for j, blank in enumerate(blanks)
+            )
             replaced.update(enumerate(at_all(tuple(every))))
             noted.clear()
         return replaced.pop(i)

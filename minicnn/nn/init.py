@@ -1,15 +1,18 @@
 """The first values of the parameters.
 
-*Why they matter.* A layer multiplies the variance of what passes through it by fan_in * var(w), and the variance of the gradients by
-fan_out * var(w), where a *fan* is how many numbers one output (or input) is connected to. Twenty layers that
-each double it make a million. So weights are drawn with var(w) near gain^2 / fan; the gain makes up for
-what the activation that follows takes away (ReLU takes half: gain^2 = 2).
+*Why they matter.* A layer multiplies the variance of what passes through it by fan_in * var(w),
+and the variance of the gradients by fan_out * var(w), where a *fan* is how many numbers one
+output (or input) is connected to. Twenty layers that each double it make a million. So weights
+are drawn with var(w) near gain^2 / fan; the gain makes up for what the activation that follows
+takes away (ReLU takes half: gain^2 = 2).
 
-All draws come from `minicnn.random`, on the host, so that one seed gives the same network on every device.
-Functions whose names end in "_" fill the tensor they are given, unrecorded, and return it.
+All draws come from `minicnn.random`, on the host, so that one seed gives the same network on
+every device. Functions whose names end in "_" fill the tensor they are given, unrecorded, and
+return it.
 
-Sources: Glorot and Bengio 2010 (xavier), "Understanding the difficulty of training deep feedforward neural networks"; He et al. 2015
-(kaiming), "Delving deep into rectifiers"; Saxe et al. 2013 (orthogonal); Martens 2010 (sparse).
+Sources: Glorot and Bengio 2010 (xavier), "Understanding the difficulty of training deep
+feedforward neural networks"; He et al. 2015 (kaiming), "Delving deep into rectifiers"; Saxe et
+al. 2013 (orthogonal); Martens 2010 (sparse).
 Tutorial: `tutorials/08_initialisation`.
 """
 
@@ -36,8 +39,8 @@ _GAIN_ONE = (
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """Return what to multiply the weights' standard deviation by, for the activation that follows.
 
-    1 for linear layers, convolutions and sigmoid; 5/3 for tanh; sqrt(2) for relu; sqrt(2 / (1 + param^2)) for
-    leaky_relu with slope `param` (default 0.01); 3/4 for selu.
+    1 for linear layers, convolutions and sigmoid; 5/3 for tanh; sqrt(2) for relu; 3/4 for selu;
+    sqrt(2 / (1 + param^2)) for leaky_relu with slope `param` (default 0.01).
     """
     if nonlinearity in _GAIN_ONE:
         return 1
@@ -49,8 +52,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return 3.0 / 4
     if nonlinearity != "leaky_relu":
         raise ArgumentError(
-            f"calculate_gain: the nonlinearity {nonlinearity!r} is not known; use one of linear, conv2d, "
-            "sigmoid, tanh, relu, leaky_relu, selu"
+            f"calculate_gain: the nonlinearity {nonlinearity!r} is not known; use one of linear, "
+            "conv2d, sigmoid, tanh, relu, leaky_relu, selu"
         )
     slope = 0.01 if param is None else param
     if isinstance(slope, bool) or not isinstance(slope, (int, float)):
@@ -59,11 +62,11 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """Return how many inputs an output has, and how many outputs an input, for weights (F, C, ...)."""
-    if tensor.ndim < 2:
+    """Return how many inputs an output has, and how many outputs an input: weights (F, C, ...)."""
+    if check_tensor(tensor, "init", "tensor").ndim < 2:
         raise ShapeError(
-            "init: fan in and fan out can not be computed for a tensor with fewer than 2 dimensions; got "
-            f"shape {tensor.shape}. Biases are usually filled with zeros_."
+            "init: fan in and fan out can not be computed for a tensor with fewer than 2 "
+            f"dimensions; got shape {tensor.shape}. Biases are usually filled with zeros_."
         )
     receptive_field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * receptive_field, tensor.shape[0] * receptive_field
@@ -115,8 +118,8 @@ def trunc_normal_(
         raise ArgumentError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            f"trunc_normal_: the mean {mean} is more than 2 std from [{a}, {b}]; the distribution of the "
-            "values may be far from what is expected",
+            f"trunc_normal_: the mean {mean} is more than 2 std from [{a}, {b}]; the distribution "
+            "of the values may be far from what is expected",
             stacklevel=2,
         )
     rng, size = _rng(generator), tensor.numel()
@@ -158,10 +161,12 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Fill the filters of a convolution with the one that passes its input channels on, in each group."""
+    """Fill filters with a single 1 in their centre: a convolution that passes its channels on."""
     shape = check_tensor(tensor, "dirac_", "tensor").shape
     if len(shape) not in (3, 4, 5):
-        raise ShapeError(f"dirac_: only tensors with 3, 4 or 5 dimensions are filters, got shape {shape}")
+        raise ShapeError(
+            f"dirac_: only tensors with 3, 4 or 5 dimensions are filters, got shape {shape}"
+        )
     if shape[0] % groups:
         raise ShapeError(f"dirac_: dim 0 must be divisible by groups; got {shape[0]} and {groups}")
     values = np.zeros(shape)
@@ -182,14 +187,14 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) ->
 
     A compromise between keeping the variance of the values and that of the gradients.
     """
-    fan_in, fan_out = _calculate_fan_in_and_fan_out(check_tensor(tensor, "xavier_uniform_", "tensor"))
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     a = gain * math.sqrt(6.0 / (fan_in + fan_out))
     return uniform_(tensor, -a, a, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with normal draws, std = gain sqrt(2 / (fan_in + fan_out))."""
-    fan_in, fan_out = _calculate_fan_in_and_fan_out(check_tensor(tensor, "xavier_normal_", "tensor"))
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
 
 
@@ -223,13 +228,15 @@ def kaiming_normal_(
     """Fill with normal draws, std = gain / sqrt(fan). Arguments as for `kaiming_uniform_`."""
     if _is_empty(tensor, "kaiming_normal_"):
         return tensor
-    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)), generator)
+    std = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    return normal_(tensor, 0.0, std, generator)
 
 
 def _is_empty(tensor: Tensor, name: str) -> bool:
     if 0 in check_tensor(tensor, name, "tensor").shape:
         warnings.warn(
-            f"{name}: initializing a tensor without elements is a no-op; its shape is {tensor.shape}",
+            f"{name}: initializing a tensor without elements is a no-op; its shape is "
+            f"{tensor.shape}",
             stacklevel=3,
         )
         return True
@@ -237,18 +244,20 @@ def _is_empty(tensor: Tensor, name: str) -> bool:
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
-    """Fill with a random matrix whose rows (or columns, if those are fewer) are orthonormal, times `gain`.
+    """Fill with `gain` times a matrix whose rows (or columns, if fewer) are orthonormal.
 
     Filters (F, C, ...) are taken as a matrix of F rows. Such a matrix keeps the length of a vector.
     """
     if check_tensor(tensor, "orthogonal_", "tensor").ndim < 2:
-        raise ShapeError(f"orthogonal_: only tensors with 2 or more dimensions, got shape {tensor.shape}")
+        raise ShapeError(
+            f"orthogonal_: only tensors with 2 or more dimensions, got shape {tensor.shape}"
+        )
     if tensor.numel() == 0:
         return tensor
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
     q, r = np.linalg.qr(_rng(generator).standard_normal((max(rows, columns), min(rows, columns))))
-    # With these signs q is uniform over the orthogonal matrices: Mezzadri 2006, arXiv:math-ph/0609050.
+    # With these signs q is uniform over the orthogonal matrices: Mezzadri, arXiv:math-ph/0609050.
     q *= np.sign(np.diag(r))
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 
@@ -268,11 +277,13 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
 
 def _check_matrix(tensor: Tensor, name: str) -> None:
     if check_tensor(tensor, name, "tensor").ndim != 2:
-        raise ShapeError(f"{name}: only tensors with 2 dimensions are matrices, got shape {tensor.shape}")
+        raise ShapeError(
+            f"{name}: only tensors with 2 dimensions are matrices, got shape {tensor.shape}"
+        )
 
 
 __all__ = [
-    "calculate_gain", "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_",
-    "dirac_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
-    "sparse_",
+    "calculate_gain", "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_",
+    "eye_", "dirac_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_",
+    "orthogonal_", "sparse_",
 ]  # fmt: skip

@@ -16,7 +16,8 @@ from .parameter import Parameter
 def reset_uniform(weight: Tensor, bias: Tensor | None) -> None:
     """Draw weights and bias uniformly on [-1/sqrt(fan_in), 1/sqrt(fan_in)], as PyTorch does.
 
-    With a = sqrt(5) the bound of `kaiming_uniform_` is sqrt(2 / (1 + 5)) sqrt(3 / fan_in) = 1 / sqrt(fan_in).
+    With a = sqrt(5), the bound of `kaiming_uniform_` is
+    sqrt(2 / (1 + 5)) sqrt(3 / fan_in) = 1 / sqrt(fan_in).
     """
     init.kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:
@@ -89,10 +90,10 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """Make one dimension of those from `start_dim` to `end_dim`: images (N, C, H, W) become (N, C H W).
+    """Make one dimension of several: images (N, C, H, W) become vectors (N, C H W).
 
     Args:
-        start_dim: the first of them. Default: 1, which keeps the batch.
+        start_dim: the first of those dimensions. Default: 1, which keeps the batch.
         end_dim: the last of them. Default: -1.
     """
 

@@ -1,7 +1,7 @@
-"""Loss layers: how far a prediction is from its target, as one number. The equations are in `minicnn.ops`.
+"""Loss layers: how far a prediction is from its target, as one number.
 
-All take ``reduction``: "mean" (the default), "sum" or "none". `size_average` and `reduce` are PyTorch's older way of
-saying it.
+All take ``reduction``: "mean" (the default), "sum" or "none". `size_average` and `reduce` are
+PyTorch's older way of saying it. The equations are in `minicnn.ops`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """- x[target], for log-probabilities x: `CrossEntropyLoss` after a `LogSoftmax`. Arguments as there."""
+    """- x[target], for log-probabilities x. Arguments and shapes as for `CrossEntropyLoss`."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class L1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """(x - target)^2 / 2 where |x - target| <= delta, delta (|x - target| - delta / 2) elsewhere."""
+    """z^2 / 2 where |z| <= delta, delta (|z| - delta / 2) elsewhere, for z = x - target."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
         if not isinstance(delta, (int, float)):
@@ -138,7 +138,7 @@ class HuberLoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """(x - target)^2 / (2 beta) where |x - target| < beta, |x - target| - beta / 2 elsewhere."""
+    """z^2 / (2 beta) where |z| < beta, |z| - beta / 2 elsewhere, for z = x - target."""
 
     def __init__(
         self,
@@ -154,8 +154,30 @@ class SmoothL1Loss(_Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
+class KLDivLoss(_Loss):
+    """target (log(target) - x), for log-probabilities x: the divergence of x from the target.
+
+    Args:
+        reduction: also "batchmean": the sum divided by the batch size, which is the divergence.
+        log_target: whether the target, too, is log-probabilities.
+    """
+
+    def __init__(
+        self,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        log_target: bool = False,
+    ):
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
 class BCELoss(_WeightedLoss):
-    """- target log(x) - (1 - target) log(1 - x), for probabilities x. Prefer `BCEWithLogitsLoss`."""
+    """- t log(x) - (1 - t) log(1 - x), for probabilities x. Prefer `BCEWithLogitsLoss`."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
@@ -188,6 +210,7 @@ class BCEWithLogitsLoss(_Loss):
 
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss",
+    "MSELoss", "NLLLoss",
     "SmoothL1Loss",
 ]  # fmt: skip

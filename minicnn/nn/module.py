@@ -1,9 +1,9 @@
 """`Module`: a layer, or a network made of layers.
 
-*The idea.* A network is a tree. Its leaves hold the parameters, and every other node says in `forward` how its
-children are connected. Whoever needs all parameters (an optimizer, a file) walks over the tree, and the path to a
-parameter is its name. The tree needs no bookkeeping by the user: assigning a parameter or a module to an
-attribute makes it a child::
+*The idea.* A network is a tree. Its leaves hold the parameters, and every other node says in
+`forward` how its children are connected. Whoever needs all parameters (an optimizer, a file)
+walks over the tree, and the path to a parameter is its name. The tree needs no bookkeeping by the
+user: assigning a parameter or a module to an attribute makes it a child::
 
     class Net(nn.Module):
         def __init__(self):
@@ -141,8 +141,8 @@ class Module(Hooked, Stateful):
         members = self.__dict__
         if "_modules" not in members:
             raise RegistrationError(
-                f"{type(self).__name__}: cannot assign {what} '{name}' before Module.__init__() call; call "
-                "super().__init__() first in __init__"
+                f"{type(self).__name__}: cannot assign {what} '{name}' before Module.__init__() "
+                "call; call super().__init__() first in __init__"
             )
         members.pop(name, None)
         for kind in _MEMBERS:
@@ -153,8 +153,8 @@ class Module(Hooked, Stateful):
     def _only_none(self, name: str, value: Any, what: str, wanted: str) -> None:
         if value is not None:
             raise RegistrationError(
-                f"{type(self).__name__}: cannot assign a {type(value).__name__} as {what} '{name}'; it must be "
-                f"{wanted} or None"
+                f"{type(self).__name__}: cannot assign a {type(value).__name__} as {what} "
+                f"'{name}'; it must be {wanted} or None"
             )
 
     def _check_name(self, name: Any, what: str) -> None:
@@ -168,7 +168,9 @@ class Module(Hooked, Stateful):
                 f'{kind}: a {what}\'s name can\'t contain "." and can\'t be empty "", got {name!r}'
             )
         if hasattr(self, name) and name not in self.__dict__[f"_{what}s"]:
-            raise RegistrationError(f"{kind}: attribute '{name}' already exists; give the {what} another name")
+            raise RegistrationError(
+                f"{kind}: attribute '{name}' already exists; give the {what} another name"
+            )
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Make `param` the parameter `name`. None reserves the name: a layer without its bias."""
@@ -177,8 +179,9 @@ class Module(Hooked, Stateful):
             self._only_none(name, param, "parameter", "a Parameter")
         if param is not None and not param.is_leaf:
             raise ArgumentError(
-                f"{type(self).__name__}: cannot assign a non-leaf Tensor as parameter '{name}': it is the "
-                "result of a recorded operation. Compute it in forward(), or detach it first."
+                f"{type(self).__name__}: cannot assign a non-leaf Tensor as parameter '{name}': it "
+                "is the result of a recorded operation. Compute it in forward(), or detach it "
+                "first."
             )
         self._parameters[name] = param
 
@@ -290,16 +293,18 @@ class Module(Hooked, Stateful):
             if name not in module._modules or module._modules[name] is None:
                 kind = type(module).__name__
                 raise AttributeError(
-                    f"{kind} has no module `{name}` (of '{target}').{nearest(name, module._modules)}"
+                    f"{kind} has no module `{name}` ('{target}').{nearest(name, module._modules)}"
                 )
             module = module._modules[name]
         return module
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
-        """Put `module` in the place that `target` names; with `strict` there must be one already."""
+        """Put `module` in the place that `target` names; `strict`: there must be one already."""
         path, _, name = target.rpartition(".")
         if not name or not isinstance(module, Module):
-            raise ArgumentError(f"set_submodule: expected a name and a Module, got {target!r}, {module!r}")
+            raise ArgumentError(
+                f"set_submodule: expected a name and a Module, got {target!r}, {module!r}"
+            )
         if strict:
             self.get_submodule(target)
         setattr(self.get_submodule(path), name, module)
@@ -319,7 +324,8 @@ class Module(Hooked, Stateful):
         if members.get(name) is None:
             what = kind.strip("_")[:-1]
             raise AttributeError(
-                f"{type(module).__name__} has no {what} `{name}` (of '{target}').{nearest(name, members)}"
+                f"{type(module).__name__} has no {what} `{name}` ('{target}')."
+                f"{nearest(name, members)}"
             )
         return members[name]
 
@@ -374,7 +380,9 @@ class Module(Hooked, Stateful):
                 self._buffers[name] = None if buffer is None else fn(buffer)
         return self
 
-    def to(self: M, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> M:
+    def to(
+        self: M, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False
+    ) -> M:
         """Move parameters and buffers to a device, and the floating ones to a dtype: in place.
 
         Call as to(device), to(dtype), to(device, dtype) or to(tensor); returns this module.
@@ -460,8 +468,9 @@ def _say_where(module: Module, error: Any) -> None:
     if not hasattr(error, "layer"):
         error.layer, error.plain = module, error.args[0] if error.args else ""
     name = next((name for name, m in module.named_modules() if m is error.layer), "")
+    place = f"in layer '{name}': " if name else "in "
     layer = type(error.layer).__name__ if error.layer._modules else repr(error.layer)
-    error.args = (f"{error.plain}\n  in {name + ': ' if name else ''}{layer}", *error.args[1:])
+    error.args = (f"{error.plain}\n  {place}{layer}", *error.args[1:])
 
 
 def _check_call(module: Module, args: tuple, kwargs: dict, error: TypeError) -> None:
@@ -470,10 +479,12 @@ def _check_call(module: Module, args: tuple, kwargs: dict, error: TypeError) -> 
     try:
         signature.bind(*args, **kwargs)
     except TypeError as misfit:
-        given = [type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
+        names = [str(p.replace(annotation=p.empty)) for p in signature.parameters.values()]
+        given = [type(a).__name__ for a in args]
+        given += [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
         raise TypeError(
-            f"{type(module).__name__}: {misfit}; forward is defined as forward{signature}, and it was "
-            f"called with ({', '.join(given)})"
+            f"{type(module).__name__}: {misfit}; it is defined as forward({', '.join(names)}), and "
+            f"was called with ({', '.join(given)})"
         ) from None
 
 

@@ -20,7 +20,8 @@ class _Pad2d(Module):
         self.padding = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * 4
         if len(self.padding) != 4:
             raise ShapeError(
-                f"{type(self).__name__}: padding must be a number or (left, right, top, bottom), got {padding}"
+                f"{type(self).__name__}: padding must be a number or (left, right, top, bottom), "
+                f"got {padding}"
             )
 
     def forward(self, input: Tensor) -> Tensor:

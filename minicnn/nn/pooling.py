@@ -94,7 +94,12 @@ class AvgPool1d(_AvgPool):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
         )
 
 
@@ -107,7 +112,8 @@ class AvgPool2d(_AvgPool):
         divisor_override: divide by this instead of the number of pixels.
 
     Shape:
-        x (N, C, H, W) or (C, H, W); y (N, C, OH, OW), OH = floor((H + 2 padding - KH) / stride) + 1.
+        x (N, C, H, W) or (C, H, W); y (N, C, OH, OW), OH = floor((H + 2 padding - KH) / stride) +
+        1.
     """
 
     def __init__(
@@ -154,7 +160,8 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     """The means of a grid of windows that cover the image: any image comes out with one size.
 
     Args:
-        output_size: OH = OW, or (OH, OW); None keeps the input's size. 1 is "global average pooling".
+        output_size: OH = OW, or (OH, OW); None keeps the input's size. 1 is "global average
+            pooling".
 
     Shape:
         x (N, C, H, W) or (C, H, W); y (N, C, OH, OW).

@@ -1,7 +1,8 @@
 """State dicts: all that a module has learned, as a flat dictionary from name to tensor.
 
-The name of a parameter is its path through the attributes: ``features.0.weight`` is the attribute `weight` of the module
-"0" of the module `features`. Names, order and shapes are PyTorch's, so that weights go from one to the other.
+The name of a parameter is its path through the attributes: ``features.0.weight`` is the attribute
+`weight` of the module "0" of the module `features`. Names, order and shapes are PyTorch's, so
+that weights go from one to the other.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        missing, unexpected = self
+        return f"IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
 
 
 class Stateful:
@@ -71,8 +73,8 @@ class Stateful:
         for hook in self._state_dict_hooks.values():
             if hook(self, destination, prefix, version) is not None:
                 raise StateDictError(
-                    f"{type(self).__name__}: a state_dict post-hook must return None; change the dictionary "
-                    "it is given"
+                    f"{type(self).__name__}: a state_dict post-hook must return None; change the "
+                    "dictionary it is given"
                 )
         return destination
 
@@ -91,7 +93,7 @@ class Stateful:
         return {name: x for name, x in members if x is not None}
 
     def get_extra_state(self) -> Any:
-        """Return what else belongs into the state dict; define it together with `set_extra_state`."""
+        """Return what else to keep in the state dict; goes with `set_extra_state`."""
         raise NotImplementedError(f"{type(self).__name__}: get_extra_state is not defined")
 
     def set_extra_state(self, state: Any) -> None:
@@ -108,19 +110,21 @@ class Stateful:
         Args:
             state_dict: tensors by name, as `state_dict()` returns them.
             strict: raise for names that only one side has. With False they are returned.
-            assign: take the tensors themselves instead of copying their values. An optimizer made before
-                does not know them.
+            assign: take the tensors themselves instead of copying their values. An optimizer made
+                before does not know them.
 
         Returns:
             The names that are missing from `state_dict`, and those that the module does not expect.
 
         Raises:
-            StateDictError: naming every missing and unexpected name, and every tensor whose shape differs.
+            StateDictError: naming every missing and unexpected name, and every tensor whose shape
+            differs.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(
-                f"load_state_dict: expected a dictionary of tensors, got {type(state_dict).__name__}. "
-                "Pass what minicnn.load(path) or module.state_dict() returned."
+                "load_state_dict: expected a dictionary of tensors, got "
+                f"{type(state_dict).__name__}. Pass what minicnn.load(path) or module.state_dict() "
+                "returned."
             )
         metadata = getattr(state_dict, "_metadata", {})
         found = IncompatibleKeys([], [])
@@ -130,7 +134,9 @@ class Stateful:
             errors = [*_complaints(found), *errors]
         if errors:
             lines = "\n\t".join([*errors, *_ways_out(found, errors, strict)])
-            raise StateDictError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{lines}")
+            raise StateDictError(
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{lines}"
+            )
         return found
 
     def _load_from_state_dict(
@@ -145,7 +151,16 @@ class Stateful:
     ) -> None:
         """Load this module's own entries, without those of its children."""
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            hook(
+                self,
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         own = self._own_state()
         for name, x in own.items():
             key = prefix + name
@@ -166,19 +181,22 @@ class Stateful:
                 if first not in (self._modules if dot else expected):
                     unexpected_keys.append(key)
 
-    def _take(self, name: str, x: Tensor, key: str, new: Any, metadata: dict[str, Any]) -> list[str]:
+    def _take(
+        self, name: str, x: Tensor, key: str, new: Any, metadata: dict[str, Any]
+    ) -> list[str]:
         """Copy `new` into the member `x`, or put it in its place; return what is wrong with it."""
         if not isinstance(new, Tensor):
             return [
-                f'While copying the parameter named "{key}", expected a minicnn Tensor but received '
+                f'While copying the parameter named "{key}", expected a minicnn Tensor but '
+                "received "
                 f"{type(new)}; convert it with minicnn.tensor() or minicnn.from_numpy()"
             ]
         if x.ndim == 0 and new.shape == (1,):
             new = new[0]
         if new.shape != x.shape:
             return [
-                f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, the "
-                f"shape in current model is {x.shape}."
+                f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, "
+                f"the shape in current model is {x.shape}."
             ]
         if not metadata.get("assign_to_params_buffers", False):
             with no_grad():
@@ -199,13 +217,14 @@ class Stateful:
         return register(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after; it may change the dictionary."""
+        """Call ``hook(module, state_dict, prefix, local_metadata)``, which may change the dict."""
         return register(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
         """Call a hook before this module loads; it may change the state dict, which is a copy.
 
-        Its arguments: module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs.
+        Its arguments: module, state_dict, prefix, local_metadata, strict, missing_keys,
+        unexpected_keys, error_msgs.
         """
         return register(self._load_state_dict_pre_hooks, hook)
 
@@ -238,8 +257,8 @@ def _load(
     for hook in module._load_state_dict_post_hooks.values():
         if hook(module, found) is not None:
             raise StateDictError(
-                f"{type(module).__name__}: a load_state_dict post-hook must return None; change the lists "
-                "of names that it is given"
+                f"{type(module).__name__}: a load_state_dict post-hook must return None; change "
+                "the lists of names that it is given"
             )
 
 
@@ -258,10 +277,14 @@ def _ways_out(found: IncompatibleKeys, errors: list[str], strict: bool) -> list[
     missing, unexpected = set(found.missing_keys), found.unexpected_keys
     if unexpected:
         head = unexpected[0].partition(".")[0] + "."
-        if all(key.startswith(head) and key[len(head) :] in missing for key in unexpected):
-            return [f"The names begin with '{head}'; remove it: {{k[{len(head)}:]: v for k, v in ...}}."]
+        if missing and missing <= {key.removeprefix(head) for key in unexpected}:
+            return [
+                f"The names begin with '{head}'; remove it: {{k[{len(head)}:]: v for k, v in ...}}."
+            ]
     if any(error.startswith("size mismatch") for error in errors):
-        return ["Build the model with the sizes it was saved with, or leave the entry out of the dict."]
+        return [
+            "Build the model with the sizes it was saved with, or leave the entry out of the dict."
+        ]
     if strict and (missing or unexpected):
         return ["Pass strict=False to load only the names that both sides have."]
     return []

@@ -17,7 +17,8 @@ class Upsample(Module):
         scale_factor: how many times as large, a number or (rows, columns).
         mode: "nearest" or "bilinear".
         align_corners: bilinear only: True keeps the centres of the corner pixels in place.
-        recompute_scale_factor: use the ratio of the sizes, after rounding, instead of `scale_factor`.
+        recompute_scale_factor: use the ratio of the sizes, after rounding, instead of
+            `scale_factor`.
 
     Shape:
         x (N, C, H, W); y (N, C, OH, OW), OH = floor(H scale_factor) unless `size` is given.

@@ -9,6 +9,7 @@ Tutorial: `tutorials/01_tensors_and_the_tape`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..autograd import Op
@@ -16,8 +17,17 @@ from ..backend import array_module
 from ..errors import ArgumentError, DTypeError
 from ..promotion import result_type
 from ..tensor import Tensor, check_tensor, method
-from .compare import Untracked, where
-from .operands import Number, as_tensor_of, binary, broadcasting, no_bools, number, promote
+from .compare import where
+from .operands import (
+    Number,
+    as_tensor_of,
+    binary,
+    broadcasting,
+    no_bools,
+    promote,
+    promote_to_float,
+    zeros_of,
+)
 
 
 class Add(Op):
@@ -90,7 +100,7 @@ class Pow(Op):
     """
 
     def forward(self, a: Any, b: Any) -> Any:
-        return array_module(b if isinstance(a, Number) else a).power(a, b)
+        return a**b
 
     def da(self, dy: Tensor, a: Any, b: Any) -> Tensor | None:
         if isinstance(b, Tensor):
@@ -98,7 +108,7 @@ class Pow(Op):
         return None if b == 0 else dy * (b * a ** (b - 1))
 
     def db(self, dy: Tensor, a: Any, b: Tensor, y: Tensor) -> Tensor:
-        flat = (a == 0) & (b >= 0)  # b is a tensor here, so this is one too
+        flat = (b >= 0) & (a == 0)  # b is a tensor here, so this is one too
         return dy * where(flat, 0.0, y * as_tensor_of(a, b).log())
 
 
@@ -115,6 +125,35 @@ class Remainder(Op):
         return -dy * floor_divide(a, b)
 
 
+class Floor(Op):
+    """y = a / b, rounded down; without a derivative."""
+
+    def forward(self, a: Any, b: Any) -> Any:
+        return a // b
+
+
+@dataclass(eq=False, repr=False)
+class RoundedDiv(Op):
+    """y = a / b, rounded down ("floor") or towards zero ("trunc").   da = db = 0 between its jumps."""
+
+    rounding: str
+
+    def forward(self, a: Any, b: Any) -> Any:
+        if self.rounding == "floor":
+            return a // b
+        array = b if isinstance(a, Number) else a
+        if array.dtype.kind == "f":
+            return array_module(array).trunc(a / b)
+        # fmod has the sign of a, so what is left is a multiple of b: exact for integers of any size.
+        return (a - array_module(array).fmod(a, b)) // b
+
+    def da(self, dy: Tensor) -> Tensor:
+        return zeros_of(dy)
+
+    def db(self, dy: Tensor) -> Tensor:
+        return zeros_of(dy)
+
+
 # ----------------------------------------------------------------------------------------------
 # Public functions
 
@@ -122,21 +161,35 @@ class Remainder(Op):
 @method("add", "__add__", "__radd__")
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Return input + alpha * other."""
-    return binary(Add, "add", input, other if alpha == 1 else mul(other, alpha))
+    return binary(Add, "add", input, other if alpha == 1 else _scaled("add", input, other, alpha))
 
 
 @method("sub", "subtract", "__sub__")
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Return input - alpha * other."""
-    no_bools("sub", "logical_xor or ^", input, other)
-    return binary(Sub, "sub", input, other if alpha == 1 else mul(other, alpha))
+    other = other if alpha == 1 else _scaled("sub", input, other, alpha)
+    return binary(Sub, "sub", input, other, _without_bools)
+
+
+def _without_bools(name: str, a: Any, b: Any) -> list[Any]:
+    no_bools(name, "logical_xor or ^", a, b)
+    return promote(name, a, b)
+
+
+def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
+    """Return alpha * other in the dtype of the whole operation."""
+    a, b = promote(name, input, other)
+    dtype = result_type(a, b)
+    if isinstance(alpha, float) and dtype.kind != "f":
+        raise DTypeError(f"{name}: alpha={alpha} must be an integer for {dtype} tensors")
+    if isinstance(alpha, bool) and dtype.kind != "b":
+        raise DTypeError(f"{name}: alpha={alpha} must be a number for {dtype} tensors")
+    return b * (bool(alpha) if dtype.kind == "b" else alpha)
 
 
 @method("mul", "multiply", "__mul__", "__rmul__")
 def mul(input: Any, other: Any) -> Tensor:
     """Return input * other, element by element."""
-    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        return input * other
     return binary(Mul, "mul", input, other)
 
 
@@ -144,69 +197,92 @@ def mul(input: Any, other: Any) -> Tensor:
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Return input / other; `rounding_mode` None, "floor" or "trunc" (towards zero)."""
     if rounding_mode is None:
-        return binary(Div, "div", input, other, floating=True)
-    if rounding_mode == "floor":
-        return floor_divide(input, other)
-    if rounding_mode != "trunc":
+        return binary(Div, "div", input, other, promote_to_float)
+    if rounding_mode not in ("floor", "trunc"):
         raise ArgumentError(
             f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}"
         )
-    a, b = promote("div", input, other)
-    if result_type(a, b).kind == "f":
-        return broadcasting("div", Untracked("trunc"), broadcasting("div", Div(), a, b))
-    # Exact for integers of any size: floor, plus one where floor went below a negative quotient.
-    down, rest = floor_divide(a, b), remainder(a, b)
-    return down + ((rest != 0) & (down < 0)).to(down.dtype)
+    a, b = _divisible("div", input, other)
+    return broadcasting("div", RoundedDiv(rounding_mode), a, b)
+
+
+def _divisible(name: str, a: Any, b: Any) -> list[Any]:
+    """Promote, and refuse what has no whole quotient: bools, and an integer divided by 0."""
+    a, b = promote(name, a, b)
+    kind = result_type(a, b).kind
+    if kind == "b":
+        raise DTypeError(f"{name}: not defined for bool tensors; convert one with .int()")
+    if kind != "f" and (bool((b.array == 0).any()) if isinstance(b, Tensor) else b == 0):
+        raise ArgumentError(f"{name}: an integer cannot be divided by zero; convert with .float()")
+    return [a, b]
 
 
 @method("neg", "negative", "__neg__")
 def neg(input: Tensor) -> Tensor:
     """Return -input."""
-    check_tensor(input, "neg")
-    no_bools("neg", "logical_not or ~", input)
+    no_bools("neg", "logical_not or ~", check_tensor(input, "neg"))
     return Neg()(input)
 
 
 @method("__pos__", "positive")
 def positive(input: Tensor) -> Tensor:
     """Return input itself."""
+    no_bools("positive", "the tensor itself", check_tensor(input, "positive"))
     return input
 
 
 @method("pow", "__pow__")
 def pow(input: Any, exponent: Any) -> Tensor:
     """Return input raised to `exponent`, element by element."""
-    base, exponent = number(input), number(exponent)
-    negative = isinstance(exponent, int) and exponent < 0
-    if negative and isinstance(base, Tensor) and base.dtype.kind in "iub":
+    return binary(Pow, "pow", input, exponent, _powers)
+
+
+def _powers(name: str, a: Any, b: Any) -> list[Any]:
+    a, b = promote(name, a, b)
+    dtype = result_type(a, b)
+    if dtype.kind == "b":
+        raise DTypeError("pow: not defined for bool tensors; convert one with .int()")
+    if dtype.kind != "f" and isinstance(b, int) and b < 0:
         raise DTypeError("pow: an integer tensor to a negative power; convert it with .float() first")
-    return binary(Pow, "pow", base, exponent)
+    if dtype.kind == "i" and isinstance(b, Tensor) and bool((b.array < 0).any()):
+        # 1 / a^|b|, rounded to an integer, is 0 unless a is 1 or -1.
+        a = where(b < 0, where((a == 1) | (a == -1), a, 0), a) if isinstance(a, Tensor) else _unit(a, b)
+        b = b.abs()
+    return [a, b]
+
+
+def _unit(a: int, b: Tensor) -> Tensor:
+    return where(b < 0, a if a in (1, -1) else 0, a).to(b.dtype)
 
 
 @method("floor_divide", "__floordiv__")
 def floor_divide(input: Any, other: Any) -> Tensor:
-    """Return input / other, rounded down to a whole number."""
-    return broadcasting(
-        "floor_divide", Untracked("floor_divide"), *promote("floor_divide", input, other)
-    )
+    """Return input / other, rounded down to a whole number; it has no derivative."""
+    return binary(Floor, "floor_divide", input, other, _divisible)
 
 
 @method("remainder", "__mod__")
 def remainder(input: Any, other: Any) -> Tensor:
     """Return the remainder of input / other, with the sign of `other`."""
-    return binary(Remainder, "remainder", input, other)
+    return binary(Remainder, "remainder", input, other, _divisible)
 
 
 # ----------------------------------------------------------------------------------------------
 # Reflected operators: number - tensor and the like
 
 
-@method("__rsub__", "rsub")
+@method("rsub")
+def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """Return other - alpha * input."""
+    return sub(other, check_tensor(input, "rsub"), alpha=alpha)
+
+
+@method("__rsub__")
 def _rsub(self: Tensor, other: Any) -> Tensor:
     return sub(other, self)
 
 
-@method("__rtruediv__")
+@method("__rtruediv__", "__rdiv__")
 def _rdiv(self: Tensor, other: Any) -> Tensor:
     return div(other, self)
 
@@ -226,20 +302,48 @@ def _rmod(self: Tensor, other: Any) -> Tensor:
     return remainder(other, self)
 
 
+# ----------------------------------------------------------------------------------------------
+# Combinations with names of their own
+
+
+@method()
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """Return input + value * tensor1 * tensor2."""
+    no_bools("addcmul", "&", check_tensor(input, "addcmul"), tensor1, tensor2)
+    return add(input, mul(tensor1, tensor2), alpha=value)
+
+
+@method()
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """Return input + value * tensor1 / tensor2."""
+    if result_type(tensor1, tensor2).kind != "f":
+        raise DTypeError("addcdiv: not defined for two integer tensors; convert one with .float()")
+    return add(check_tensor(input, "addcdiv"), div(tensor1, tensor2), alpha=value)
+
+
+@method()
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """Return input + weight * (end - input), the point between the two."""
+    operands = [check_tensor(input, "lerp"), check_tensor(end, "lerp", "end")]
+    operands += [weight] if isinstance(weight, Tensor) else []
+    if any(x.dtype != input.dtype or x.dtype.kind != "f" for x in operands):
+        raise DTypeError(f"lerp: expected one floating dtype, got {[str(x.dtype) for x in operands]}")
+    return input + weight * (end - input)
+
+
 subtract, multiply, divide, true_divide, negative = sub, mul, div, div, neg
 __all__ = [
     "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative",
-    "positive", "pow", "floor_divide", "remainder",
+    "positive", "pow", "floor_divide", "remainder", "rsub", "addcmul", "addcdiv", "lerp",
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:  # TEMPORARY: names that moved to compare,operands
+def __getattr__(name: str) -> Any:  # TEMPORARY: names that moved
     from importlib import import_module
 
     if name.startswith("_"):
         raise AttributeError(name)
-
-    for module in "compare,operands".split(","):
+    for module in ("compare", "operands"):
         found = import_module("minicnn.ops." + module).__dict__.get(name)
         if found is not None:
             return found

@@ -1,43 +1,39 @@
 """Losses for classes: how surprised a model is by the right answer.
 
-*Cross entropy* is -log p of the right class: 0 for a sure and right answer, without limit for a sure
-and wrong one. Its derivative with respect to the scores is p - q, the probabilities minus the truth, so
-that learning never stalls as it does when a squared error is put behind a saturated softmax.
+*Cross entropy* is -log p of the right class: 0 for a sure and right answer, without limit for a
+sure and wrong one. Its derivative with respect to the scores is p - q, the probabilities minus the
+truth, so that learning never stalls as it does when a squared error is put behind a saturated
+softmax.
 
-*Scores, not probabilities.* `cross_entropy` and `binary_cross_entropy_with_logits` take the raw outputs of
-the last layer and put softmax or sigmoid into the loss, where log and exp cancel exactly.
+*Scores, not probabilities.* `cross_entropy` takes the raw outputs of the last layer and has softmax
+inside, where log and exp cancel exactly. For two classes see `binary_loss`.
 
-*Targets* are class labels (N, ...), int64, or probabilities with the shape of the input (N, C, ...).
+*Targets* are class labels (N, ...), int64, or probabilities with the shape of the input (N, C,
+...).
 
 Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..autograd import FusedOp, Op, is_grad_enabled, wrap
+from ..autograd import FusedOp, is_grad_enabled
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, GraphError, LabelError, ShapeError
 from ..tensor import Tensor, check_tensor
 from .activation import only_floating
-from .compare import clamp, where
-from .elementwise import log, log1p
+from .compare import where
 from .index import gather
 from .loss import reduced, which_reduction, widened
-from .operands import broadcastable, promote
 from .reduce import sum as sum_
-from .smooth import logsigmoid
 from .softmax import LogSoftmax, at_least_float32, log_softmax
 
-__all__ = [
-    "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-]  # fmt: skip
+__all__ = ["cross_entropy", "nll_loss"]
 
 
 @dataclass(eq=False, repr=False)
@@ -56,15 +52,12 @@ class CrossEntropy(FusedOp):
 
     def forward(self, x: Any, target: Any, weight: Any) -> Any:
         xp = array_module(x)
-        self.log_p = LogSoftmax(1).forward(at_least_float32(x))
+        self.log_p = LogSoftmax(1).forward(at_least_float32(x))  # (M, C)
         kept = target != self.ignore_index
         self.rows, self.labels = xp.arange(len(target)), xp.where(kept, target, 0)
         self.kept = kept.astype(self.log_p.dtype)
         self.w = self.kept if weight is None else weight[self.labels] * self.kept  # (M,)
-        if x.shape[1] == 0:  # then every label is ignored
-            loss = self.w
-        else:
-            loss = self.w * -self.log_p[self.rows, self.labels]
+        loss = self.w * -self.log_p[self.rows, self.labels]
         if self.smoothing:
             every = self.log_p.sum(1) if weight is None else self.log_p @ weight
             share = self.smoothing / x.shape[1] * self.kept
@@ -85,8 +78,7 @@ class CrossEntropy(FusedOp):
         total = self.log_p.shape[1] if weight is None else weight.sum()
         dx = xp.exp(self.log_p)
         dx *= (hit + share * total)[:, None]
-        if self.log_p.shape[1]:
-            dx[self.rows, self.labels] -= hit
+        dx[self.rows, self.labels] -= hit
         if self.smoothing:
             dx -= share[:, None] if weight is None else share[:, None] * weight
         return dx, None, None
@@ -107,69 +99,63 @@ class CrossEntropy(FusedOp):
         return loss.to(x.dtype)
 
 
-class BinaryCrossEntropy(Op):
-    """y = -(t log x + (1 - t) log(1 - x)).   dx = dy (x - t) / (x (1 - x)),  dt = dy log((1 - x) / x).
-
-    The logarithms are at least -100, and x (1 - x) at least 1e-12, because a probability of exactly 0 or 1
-    would make the loss infinite, and NaN where it is multiplied by 0.
-    """
-
-    def forward(self, x: Any, t: Any) -> Any:
-        xp = array_module(x)
-        return (t - 1.0) * xp.maximum(xp.log1p(-x), -100.0) - t * xp.maximum(xp.log(x), -100.0)
-
-    def dx(self, dy: Tensor, x: Tensor, t: Tensor) -> Tensor:
-        return dy * ((x - t) / clamp(x * (1.0 - x), min=1e-12))
-
-    def dt(self, dy: Tensor, x: Tensor) -> Tensor:
-        return dy * (clamp(log1p(-x), min=-100.0) - clamp(log(x), min=-100.0))
-
-
 # ----------------------------------------------------------------------------------------------
 # Labels
 
 
-def _check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
+def _count_classes(name: str, input: Tensor) -> int:
+    """Return C of an input (N, C, ...) or (C)."""
+    classes = input.shape[1 if input.ndim > 1 else 0] if input.ndim else 0
+    if classes == 0:
+        raise ShapeError(f"{name}: input must be scores (N, C, ...) or (C), got {input.shape}")
+    return classes
+
+
+def _check_labels(name: str, input: Tensor, target: Tensor, ignored: int, reduction: str) -> None:
     """Raise if `target` is not one label for each place of `input` (N, C, ...) or (C)."""
     places = (input.shape[0], *input.shape[2:]) if input.ndim > 1 else ()
     if target.shape != places and not (input.ndim == 1 and target.shape == (1,)):
-        hint = ""
-        if target.shape == (*places, 1):
-            hint = ". Remove the last dimension with target.squeeze(-1)"
-        elif target.ndim and input.ndim > 1 and target.shape[0] != input.shape[0]:
-            hint = f": batches of {input.shape[0]} and {target.shape[0]}"
         raise ShapeError(
-            f"{name}: input {input.shape} needs labels of shape {places}; got {target.shape}{hint}"
+            f"{name}: input {input.shape} needs labels of shape {places}; got {target.shape}"
+            f"{_shape_hint(places, target.shape)}"
         )
     if target.dtype not in (np.dtype("int64"), np.dtype("uint8")):
         raise LabelError(
-            f"{name}: labels are whole numbers, int64, but target {target.shape} is {target.dtype}. "
-            "Convert them with target.long()"
+            f"{name}: labels are whole numbers, int64, but target {target.shape} is "
+            f"{target.dtype}. Convert them with target.long()"
         )
-    labels, classes = target.array, input.shape[1 if input.ndim > 1 else 0]
-    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
+    labels, classes = target.array, _count_classes(name, input)
+    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignored)
     if bool(wrong.any()):
         raise LabelError(
-            f"{name}: labels must lie in 0 to {classes - 1} for input {input.shape}, or be ignore_index = "
-            f"{ignore_index}; found {int(labels[wrong][0])}. Count classes from 0, and give the last layer "
-            "as many outputs as there are classes"
+            f"{name}: labels must lie in 0 to {classes - 1} for input {input.shape}, or be "
+            f"ignore_index = {ignored}; found {int(labels[wrong][0])}. Count classes from 0, and "
+            "give the last layer as many outputs as there are classes"
         )
-    if target.numel() == 0:
-        message = f"{name}: the batch is empty, input {input.shape}; its mean is 0 / 0, which is NaN"
+    if target.numel() == 0 and reduction == "mean":
+        message = f"{name}: the batch is empty, input {input.shape}; its mean, 0 / 0, is NaN"
         warnings.warn(message, UserWarning, stacklevel=3)
 
 
+def _shape_hint(places: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    if shape == (*places, 1):
+        return ". Remove the last dimension with target.squeeze(-1)"
+    if places and shape and shape[0] != places[0]:
+        return f", so the batches have {places[0]} and {shape[0]} elements"
+    return ""
+
+
 def _check_class_weights(name: str, input: Tensor, weight: Tensor | None) -> None:
+    classes = _count_classes(name, input)
     if weight is None:
         return
-    classes = input.shape[1 if input.ndim > 1 else 0]
     if check_tensor(weight, name, "weight").shape != (classes,):
         raise ShapeError(
             f"{name}: weight needs one number for each of the {classes} classes of input "
             f"{input.shape}; got weight {weight.shape}"
         )
     if is_grad_enabled() and weight.requires_grad:
-        raise GraphError(f"{name}: weight is a constant and has no gradient; use weight.detach()")
+        raise GraphError(f"{name}: weight is a constant, without gradient; use weight.detach()")
 
 
 def _same_weight_dtype(name: str, input: Tensor, weight: Tensor | None) -> None:
@@ -204,10 +190,7 @@ def _nll(
     """Return -w_t log_p_t, reduced, of rows (M, C) with labels (M,)."""
     kept = target != ignore_index
     w = _label_weights(target, kept, weight, log_p)
-    if log_p.shape[1]:
-        picked = gather(log_p, 1, where(kept, target, 0).unsqueeze(1)).squeeze(1)  # (M,)
-    else:
-        picked = sum_(log_p, 1)  # no classes: every label is ignored
+    picked = gather(log_p, 1, where(kept, target, 0).unsqueeze(1)).squeeze(1)  # (M,)
     loss = where(kept, -picked * w, 0.0)
     if reduction == "none":
         return loss
@@ -226,12 +209,11 @@ def cross_entropy(
     """Return -log softmax(input) at the target class, its mean by default.
 
     Args:
-        input: scores before softmax, (N, C), (N, C, d1, ...) or (C).
-        target: labels (N, d1, ...), int64, from 0 to C - 1; or probabilities with the shape of input.
-        weight: one factor for each class, (C,). The mean is then divided by the labels' weights.
-        ignore_index: the label of places that do not count.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: how much of the truth to spread evenly over all classes, from 0 to 1.
+        input: scores before softmax, (N, C), (N, C, d1, ...) or (C). target: labels (N, d1, ...),
+        int64, from 0 to C - 1; or probabilities with the shape of input. weight: one factor for
+        each class, (C,). The mean is then divided by the labels' weights. ignore_index: the label
+        of places that do not count. reduction: "mean", "sum" or "none". label_smoothing: how much
+        of the truth to spread evenly over all classes, from 0 to 1.
 
     Raises:
         ShapeError: target has neither of these shapes.
@@ -239,8 +221,6 @@ def cross_entropy(
     """
     reduction = which_reduction("cross_entropy", size_average, reduce, reduction)
     only_floating(input, "cross_entropy"), check_tensor(target, "cross_entropy", "target")
-    if input.ndim == 0:
-        raise ShapeError("cross_entropy: input must be scores (N, C, ...) or (C), got shape ()")
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(
             f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}"
@@ -248,7 +228,7 @@ def cross_entropy(
     _check_class_weights("cross_entropy", input, weight)
     if input.shape == target.shape:
         return _of_probabilities(input, target, weight, ignore_index, reduction, label_smoothing)
-    _check_labels("cross_entropy", input, target, ignore_index)
+    _check_labels("cross_entropy", input, target, ignore_index, reduction)
     _same_weight_dtype("cross_entropy", input, weight)
     op = CrossEntropy(int(ignore_index), reduction, float(label_smoothing))
     return _shaped(op(*_as_rows(input, target), weight), input, target)
@@ -262,12 +242,13 @@ def _of_probabilities(
     if target.dtype.kind != "f":
         raise LabelError(
             f"cross_entropy: target {target.shape} has the shape of input, so it must hold "
-            f"probabilities, but it is {target.dtype}. For one-hot rows use the labels, target.argmax(1), or "
-            "target.float()"
+            f"probabilities, but it is {target.dtype}. For one-hot rows use the labels, "
+            "target.argmax(1), or target.float()"
         )
     if ignore_index >= 0:
         raise ArgumentError(
-            f"cross_entropy: ignore_index={ignore_index} needs labels, but target holds probabilities"
+            f"cross_entropy: ignore_index={ignore_index} needs labels, but target is "
+            f"{target.dtype} with the shape of input, so it holds probabilities"
         )
     dim = 1 if input.ndim > 1 else 0
     classes = input.shape[dim]
@@ -278,10 +259,7 @@ def _of_probabilities(
     if weight is not None:
         loss = loss * weight.reshape(classes, *(1,) * (input.ndim - 2))
     loss = -sum_(loss, dim)
-    if reduction == "mean":  # per distribution; not the mean of nothing, which would warn
-        loss = sum_(loss) / (float(loss.numel()) if classes else math.nan)
-    else:
-        loss = reduced(loss, reduction)
+    loss = reduced(loss, reduction)
     return loss.to(input.dtype) if input.dtype == target.dtype else loss
 
 
@@ -295,68 +273,8 @@ def nll_loss(
     """
     reduction = which_reduction("nll_loss", size_average, reduce, reduction)
     only_floating(input, "nll_loss"), check_tensor(target, "nll_loss", "target")
-    if input.ndim == 0:
-        raise ShapeError("nll_loss: input must be log_softmax (N, C, ...) or (C), got shape ()")
     _check_class_weights("nll_loss", input, weight)
-    _check_labels("nll_loss", input, target, ignore_index)
+    _check_labels("nll_loss", input, target, ignore_index, reduction)
     _same_weight_dtype("nll_loss", input, weight)
     loss = _nll(*_as_rows(input, target), weight, int(ignore_index), reduction)
     return _shaped(loss, input, target)
-
-
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
-    """Return -(target log(input) + (1 - target) log(1 - input)), its mean by default.
-
-    Args:
-        input: probabilities, as `sigmoid` gives them. `binary_cross_entropy_with_logits` on the
-            scores before sigmoid is more accurate.
-        target: probabilities with the shape of input, usually 0.0 and 1.0.
-        weight: a factor for each element; broadcasts.
-    """
-    name = "binary_cross_entropy"
-    reduction = which_reduction(name, size_average, reduce, reduction)
-    only_floating(input, name), check_tensor(target, name, "target")
-    if target.dtype != input.dtype:
-        raise DTypeError(
-            f"{name}: target must be {input.dtype}, the dtype of input, not {target.dtype}; use "
-            "target.to(input.dtype)"
-        )
-    _check_same_shape(name, input, target)
-    _check_probabilities(name, "input", input, "; apply sigmoid, or use the loss with logits")
-    _check_probabilities(name, "target", target, "")
-    x, t = widened(input, target)
-    loss = _times(name, BinaryCrossEntropy()(x, t), weight, input)
-    return reduced(loss, reduction).to(input.dtype)
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """Return the binary cross entropy of sigmoid(input), exact for scores of any size.
-
-    loss = (1 - t) x - (1 + (p - 1) t) log sigmoid(x), for scores x, targets t and p = pos_weight.
-
-    Args:
-        input: scores before sigmoid.
-        target: probabilities with the shape of input, usually 0.0 and 1.0.
-        weight: a factor for each element; broadcasts.
-        pos_weight: a factor for the positive part, above 1 where positives are rare; broadcasts.
-    """
-    name = "binary_cross_entropy_with_logits"
-    reduction = which_reduction(name, size_average, reduce, reduction)
-    only_floating(input, name), check_tensor(target, name, "target")
-    if target.dtype.kind != "f":
-        raise DTypeError(f"{name}: target must be floating, not {target.dtype}; use target.float()")
-    _check_same_shape(name, input, target)
-    x, t = widened(*promote(name, input, target))
-    loss = (1.0 - t) * x - _times(name, logsigmoid(x), _positive(pos_weight, t), input)
-    loss = reduced(_times(name, loss, weight, input), reduction)
-    return loss.to(input.dtype) if input.dtype == target.dtype else loss
-
-
-def _positive(pos_weight: Tensor | None, t: Tensor) -> Tensor | None:
-    return None if pos_weight is None else (pos_weight - 1.0) * t + 1.0

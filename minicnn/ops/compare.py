@@ -19,7 +19,7 @@ from ..backend import array_module
 from ..errors import ArgumentError, DTypeError
 from ..promotion import result_type
 from ..tensor import Tensor, check_tensor, method
-from .operands import Number, as_tensor_of, binary, broadcasting, promote
+from .operands import Number, as_tensor_of, binary, broadcasting, fitting, number, promote
 
 
 class Where(Op):
@@ -36,34 +36,32 @@ class Where(Op):
 
 
 class Maximum(Op):
-    """y = max(a, b).   da = dy where a > b, db = dy where b > a; where they are equal, each gets half."""
+    """y = max(a, b).   da = 0 where a < b, dy / 2 where a = b, else dy;  db likewise.
+
+    NaN is not less than anything, so it takes the whole gradient.
+    """
 
     def forward(self, a: Any, b: Any) -> Any:
         return array_module(a).maximum(a, b)
 
     def da(self, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return dy * _share(a > b, a == b, dy)
+        return where(a < b, 0.0, where(a == b, dy * 0.5, dy))
 
     def db(self, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return dy * _share(b > a, a == b, dy)
+        return where(b < a, 0.0, where(a == b, dy * 0.5, dy))
 
 
 class Minimum(Op):
-    """y = min(a, b).   da = dy where a < b, db = dy where b < a; where they are equal, each gets half."""
+    """y = min(a, b).   da = 0 where a > b, dy / 2 where a = b, else dy;  db likewise."""
 
     def forward(self, a: Any, b: Any) -> Any:
         return array_module(a).minimum(a, b)
 
     def da(self, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return dy * _share(a < b, a == b, dy)
+        return where(a > b, 0.0, where(a == b, dy * 0.5, dy))
 
     def db(self, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return dy * _share(b < a, a == b, dy)
-
-
-def _share(wins: Tensor, ties: Tensor, like: Tensor) -> Tensor:
-    """Return 1 where an input wins, 1/2 where both do, 0 elsewhere, in `like`'s dtype."""
-    return wins.to(like.dtype) + ties.to(like.dtype) * 0.5
+        return where(b > a, 0.0, where(a == b, dy * 0.5, dy))
 
 
 class Clamp(Op):
@@ -109,12 +107,12 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """Return `input` where `condition` holds, else `other`. With the condition alone: its indices."""
     check_tensor(condition, "where", "condition")
     if input is None and other is None:
-        return tuple(wrap(i) for i in array_module(condition.array).nonzero(condition.array))
+        return condition.nonzero(as_tuple=True)
     if condition.dtype not in (np.dtype(bool), np.dtype("uint8")):
         raise DTypeError(
             f"where: condition must be a bool tensor, not {condition.dtype}; compare first, e.g. x > 0"
         )
-    a, b = promote("where", input, other)
+    a, b = _in_range("where", input, other)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a = as_tensor_of(a, wrap(condition.array.astype(result_type(a, b))))
     return broadcasting("where", Where(), condition.to(bool), a, b)
@@ -127,14 +125,14 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 
 @method()
 def maximum(input: Tensor, other: Tensor) -> Tensor:
-    """Return the larger of each pair of elements."""
+    """Return the larger of each pair of elements; equal ones share the gradient."""
     check_tensor(input, "maximum"), check_tensor(other, "maximum", "other")
     return binary(Maximum, "maximum", input, other)
 
 
 @method()
 def minimum(input: Tensor, other: Tensor) -> Tensor:
-    """Return the smaller of each pair of elements."""
+    """Return the smaller of each pair of elements; equal ones share the gradient."""
     check_tensor(input, "minimum"), check_tensor(other, "minimum", "other")
     return binary(Minimum, "minimum", input, other)
 
@@ -145,11 +143,22 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     check_tensor(input, "clamp")
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given")
-    given = [x for x in (min, max) if x is not None]
-    x, *bounds = promote("clamp", input, *given)
+    x, *bounds = _in_range("clamp", input, *(x for x in (min, max) if x is not None))
+    if x.dtype.kind == "b":
+        raise DTypeError("clamp: not defined for bool tensors; convert with .int()")
     low = bounds.pop(0) if min is not None else None
     high = bounds.pop(0) if max is not None else None
     return broadcasting("clamp", Clamp(), x, low, high)
+
+
+def _in_range(name: str, *operands: Any) -> list[Any]:
+    """Promote the operands; a number that the result's dtype cannot hold raises."""
+    promoted = promote(name, *operands)
+    dtype = result_type(*promoted)
+    return [
+        p if isinstance(p, Tensor) else fitting(name, number(x), dtype)
+        for x, p in zip(operands, promoted, strict=True)
+    ]
 
 
 @method("clamp_min")
@@ -168,44 +177,70 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 # Comparisons and logic: results without a derivative
 
 
-def _untracked(name: str, ufunc: str, *operators: str, logical: bool = False) -> Callable:
-    """Return the public function, and make it a method, for a ufunc of two operands."""
+def _comparison(name: str, ufunc: str, operator: str) -> Callable:
+    """Return the public function for a comparison, which also becomes a method and an operator."""
 
+    def function(input: Tensor, other: Any) -> Tensor:
+        return broadcasting(name, Untracked(ufunc), *promote(name, check_tensor(input, name), other))
+
+    return _publish(function, name, f"Return where input is {ufunc.replace('_', ' ')} to other.", operator)
+
+
+def _logical(name: str) -> Callable:
+    def function(input: Tensor, other: Tensor) -> Tensor:
+        a, b = check_tensor(input, name), check_tensor(other, name, "other")
+        return broadcasting(name, Untracked(name), a, b)
+
+    return _publish(function, name, f"Return {name.replace('_', ' ')} of each pair; nonzero is true.")
+
+
+def _bitwise(name: str, *operators: str) -> Callable:
     def function(input: Any, other: Any) -> Tensor:
-        if logical:
-            operands = [check_tensor(x, name) for x in (input, other)]
-        else:
-            operands = promote(name, input, other)
-        return broadcasting(name, Untracked(ufunc), *operands)
+        a, b = promote(name, input, other)
+        if result_type(a, b).kind == "f":
+            raise DTypeError(f"{name}: expected integer or bool tensors, got {result_type(a, b)}")
+        if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+            raise TypeError(f"{name}: at least one operand must be a Tensor")
+        return broadcasting(name, Untracked(name), a, b)
 
-    def operator(input: Any, other: Any) -> Any:
-        return function(input, other) if _is_operand(other) else NotImplemented
+    return _publish(function, name, f"Return {name.replace('_', ' ')} of each pair.", *operators)
 
+
+def _publish(function: Callable, name: str, doc: str, *operators: str) -> Callable:
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Return {ufunc.replace('_', ' ')} of each pair of elements."
+    function.__doc__ = doc
     method(name)(function)
     if operators:
-        method(*operators)(operator)
+        method(*operators)(operator_of(function))
     return function
 
 
-def _is_operand(x: Any) -> bool:
-    return isinstance(x, (Tensor, Number, np.generic))
+def operator_of(function: Callable) -> Callable:
+    """Return `function` as an operator, which leaves what it does not know to the other operand."""
+
+    def operate(self: Tensor, other: Any) -> Any:
+        known = isinstance(other, (Tensor, int, float, np.generic))
+        return function(self, other) if known else NotImplemented
+
+    operate.__doc__ = function.__doc__
+    return operate
 
 
-eq = _untracked("eq", "equal", "__eq__")
-ne = _untracked("ne", "not_equal", "__ne__")
-lt = _untracked("lt", "less", "__lt__")
-le = _untracked("le", "less_equal", "__le__")
-gt = _untracked("gt", "greater", "__gt__")
-ge = _untracked("ge", "greater_equal", "__ge__")
-logical_and = _untracked("logical_and", "logical_and", logical=True)
-logical_or = _untracked("logical_or", "logical_or", logical=True)
-logical_xor = _untracked("logical_xor", "logical_xor", logical=True)
-bitwise_and = _untracked("bitwise_and", "bitwise_and", "__and__", "__rand__")
-bitwise_or = _untracked("bitwise_or", "bitwise_or", "__or__", "__ror__")
-bitwise_xor = _untracked("bitwise_xor", "bitwise_xor", "__xor__", "__rxor__")
+eq = _comparison("eq", "equal", "__eq__")
+ne = _comparison("ne", "not_equal", "__ne__")
+lt = _comparison("lt", "less", "__lt__")
+le = _comparison("le", "less_equal", "__le__")
+gt = _comparison("gt", "greater", "__gt__")
+ge = _comparison("ge", "greater_equal", "__ge__")
+logical_and = _logical("logical_and")
+logical_or = _logical("logical_or")
+logical_xor = _logical("logical_xor")
+bitwise_and = _bitwise("bitwise_and", "__and__", "__rand__")
+bitwise_or = _bitwise("bitwise_or", "__or__", "__ror__")
+bitwise_xor = _bitwise("bitwise_xor", "__xor__", "__rxor__")
 less, less_equal, greater, greater_equal, not_equal = lt, le, gt, ge, ne
+for _name in ("less", "less_equal", "greater", "greater_equal", "not_equal"):
+    method(_name)(globals()[_name])
 
 
 @method()

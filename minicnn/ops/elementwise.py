@@ -1,12 +1,14 @@
 """Functions of one number, applied to every element: roots, exponentials, trigonometry, sigmoid.
 
 Each op states y = f(x) and dx = dy f'(x). Where f' is simplest in terms of the result y (exp, tanh,
-sigmoid, sqrt), the op asks for y, and x need not be kept.
+sigmoid, sqrt), the op asks for y, and x need not be kept. Below each op stands the public function; integers and
+bools become floats on the way in.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from ..autograd import Op
@@ -15,7 +17,25 @@ from ..errors import DTypeError
 from ..kernels import special
 from ..promotion import get_default_dtype
 from ..tensor import Tensor, check_tensor, method
-from .compare import Untracked, where
+from .rounding import sign
+
+
+def floating(input: Any, name: str) -> Tensor:
+    """Return `input`, with integers and bools turned into the default floating dtype."""
+    check_tensor(input, name)
+    return input if input.array.dtype.kind == "f" else input.to(get_default_dtype())
+
+
+def _public(op: type[Op], doc: str) -> Callable[[Tensor], Tensor]:
+    """Return the public function for `op`, under its name in lower case, and make it a method."""
+    name = op.__name__.lower()
+
+    def function(input: Tensor) -> Tensor:
+        return op()(floating(input, name))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return method(name)(function)
 
 
 class Abs(Op):
@@ -28,6 +48,14 @@ class Abs(Op):
         return dy * sign(x)
 
 
+@method("abs", "absolute", "__abs__")
+def abs(input: Tensor) -> Tensor:
+    """Return |input|; integers stay integers."""
+    if check_tensor(input, "abs").dtype == bool:
+        raise DTypeError("abs: not defined for bool tensors; they are their own absolute value")
+    return Abs()(input)
+
+
 class Square(Op):
     """y = x^2.   dx = 2 dy x."""
 
@@ -36,6 +64,12 @@ class Square(Op):
 
     def dx(self, dy: Tensor, x: Tensor) -> Tensor:
         return 2.0 * dy * x
+
+
+@method()
+def square(input: Tensor) -> Tensor:
+    """Return input * input; integers stay integers."""
+    return Square()(input.to(int) if check_tensor(input, "square").dtype == bool else input)
 
 
 class Sqrt(Op):
@@ -48,6 +82,9 @@ class Sqrt(Op):
         return dy / (2.0 * y)
 
 
+sqrt = _public(Sqrt, "Return the square root; NaN below 0.")
+
+
 class Rsqrt(Op):
     """y = 1 / sqrt(x).   dx = -dy y^3 / 2."""
 
@@ -56,6 +93,9 @@ class Rsqrt(Op):
 
     def dx(self, dy: Tensor, y: Tensor) -> Tensor:
         return -0.5 * dy * y**3
+
+
+rsqrt = _public(Rsqrt, "Return 1 / sqrt(input).")
 
 
 class Reciprocal(Op):
@@ -68,6 +108,9 @@ class Reciprocal(Op):
         return -dy * y * y
 
 
+reciprocal = _public(Reciprocal, "Return 1 / input.")
+
+
 class Exp(Op):
     """y = exp(x).   dx = dy y."""
 
@@ -76,6 +119,9 @@ class Exp(Op):
 
     def dx(self, dy: Tensor, y: Tensor) -> Tensor:
         return dy * y
+
+
+exp = _public(Exp, "Return e to the power of input.")
 
 
 class Exp2(Op):
@@ -88,6 +134,9 @@ class Exp2(Op):
         return dy * y * math.log(2.0)
 
 
+exp2 = _public(Exp2, "Return 2 to the power of input.")
+
+
 class Expm1(Op):
     """y = exp(x) - 1, exact near 0.   dx = dy (y + 1)."""
 
@@ -96,6 +145,9 @@ class Expm1(Op):
 
     def dx(self, dy: Tensor, y: Tensor) -> Tensor:
         return dy * (y + 1.0)
+
+
+expm1 = _public(Expm1, "Return exp(input) - 1, without losing precision near 0.")
 
 
 class Log(Op):
@@ -108,6 +160,9 @@ class Log(Op):
         return dy / x
 
 
+log = _public(Log, "Return the natural logarithm; -inf at 0, NaN below.")
+
+
 class Log2(Op):
     """y = log2(x).   dx = dy / (x log(2))."""
 
@@ -116,6 +171,9 @@ class Log2(Op):
 
     def dx(self, dy: Tensor, x: Tensor) -> Tensor:
         return dy / (x * math.log(2.0))
+
+
+log2 = _public(Log2, "Return the logarithm to base 2.")
 
 
 class Log10(Op):
@@ -128,6 +186,9 @@ class Log10(Op):
         return dy / (x * math.log(10.0))
 
 
+log10 = _public(Log10, "Return the logarithm to base 10.")
+
+
 class Log1p(Op):
     """y = log(1 + x), exact near 0.   dx = dy / (1 + x)."""
 
@@ -136,6 +197,9 @@ class Log1p(Op):
 
     def dx(self, dy: Tensor, x: Tensor) -> Tensor:
         return dy / (x + 1.0)
+
+
+log1p = _public(Log1p, "Return log(1 + input), without losing precision near 0.")
 
 
 class Sin(Op):
@@ -148,6 +212,9 @@ class Sin(Op):
         return dy * cos(x)
 
 
+sin = _public(Sin, "Return the sine of input, in radians.")
+
+
 class Cos(Op):
     """y = cos(x).   dx = -dy sin(x)."""
 
@@ -156,6 +223,9 @@ class Cos(Op):
 
     def dx(self, dy: Tensor, x: Tensor) -> Tensor:
         return -dy * sin(x)
+
+
+cos = _public(Cos, "Return the cosine of input, in radians.")
 
 
 class Tan(Op):
@@ -168,6 +238,9 @@ class Tan(Op):
         return dy * (y * y + 1.0)
 
 
+tan = _public(Tan, "Return the tangent of input, in radians.")
+
+
 class Tanh(Op):
     """y = tanh(x).   dx = dy (1 - y^2)."""
 
@@ -176,6 +249,9 @@ class Tanh(Op):
 
     def dx(self, dy: Tensor, y: Tensor) -> Tensor:
         return dy * (1.0 - y * y)
+
+
+tanh = _public(Tanh, "Return the hyperbolic tangent.")
 
 
 class Sigmoid(Op):
@@ -191,6 +267,9 @@ class Sigmoid(Op):
         return dy * (y * (1.0 - y))
 
 
+sigmoid = _public(Sigmoid, "Return 1 / (1 + exp(-input)).")
+
+
 class Erf(Op):
     """y = 2/sqrt(pi) integral of exp(-t^2) for t from 0 to x.   dx = dy 2/sqrt(pi) exp(-x^2)."""
 
@@ -201,211 +280,10 @@ class Erf(Op):
         return dy * (2.0 / math.sqrt(math.pi)) * exp(-x * x)
 
 
-class Rounding(Untracked):
-    """y = floor, ceil, trunc, rint or sign of x.   dx = 0: constant between its jumps."""
-
-    def forward(self, x: Any) -> Any:
-        return getattr(array_module(x), self.ufunc)(x)
-
-    def dx(self, dy: Tensor, y: Tensor) -> Tensor:
-        return dy * 0.0
-
-
-def floating(input: Any, name: str) -> Tensor:
-    """Return `input`, with integers and bools turned into the default floating dtype."""
-    check_tensor(input, name)
-    return input if input.array.dtype.kind == "f" else input.to(get_default_dtype())
-
-
-@method("abs", "absolute", "__abs__")
-def abs(input: Tensor) -> Tensor:
-    """Return |input|."""
-    if check_tensor(input, "abs").dtype == bool:
-        raise DTypeError("abs: not defined for bool tensors")
-    return Abs()(input)
-
-
-@method()
-def square(input: Tensor) -> Tensor:
-    """Return input * input."""
-    return Square()(check_tensor(input, "square")) if input.dtype != bool else input.to(int)
-
-
-@method()
-def sqrt(input: Tensor) -> Tensor:
-    """Return the square root; NaN below 0."""
-    return Sqrt()(floating(input, "sqrt"))
-
-
-@method()
-def rsqrt(input: Tensor) -> Tensor:
-    """Return 1 / sqrt(input)."""
-    return Rsqrt()(floating(input, "rsqrt"))
-
-
-@method()
-def reciprocal(input: Tensor) -> Tensor:
-    """Return 1 / input."""
-    return Reciprocal()(floating(input, "reciprocal"))
-
-
-@method()
-def exp(input: Tensor) -> Tensor:
-    """Return e to the power of input."""
-    return Exp()(floating(input, "exp"))
-
-
-@method()
-def exp2(input: Tensor) -> Tensor:
-    """Return 2 to the power of input."""
-    return Exp2()(floating(input, "exp2"))
-
-
-@method()
-def expm1(input: Tensor) -> Tensor:
-    """Return exp(input) - 1, without losing precision near 0."""
-    return Expm1()(floating(input, "expm1"))
-
-
-@method()
-def log(input: Tensor) -> Tensor:
-    """Return the natural logarithm; -inf at 0, NaN below."""
-    return Log()(floating(input, "log"))
-
-
-@method()
-def log2(input: Tensor) -> Tensor:
-    """Return the logarithm to base 2."""
-    return Log2()(floating(input, "log2"))
-
-
-@method()
-def log10(input: Tensor) -> Tensor:
-    """Return the logarithm to base 10."""
-    return Log10()(floating(input, "log10"))
-
-
-@method()
-def log1p(input: Tensor) -> Tensor:
-    """Return log(1 + input), without losing precision near 0."""
-    return Log1p()(floating(input, "log1p"))
-
-
-@method()
-def sin(input: Tensor) -> Tensor:
-    """Return the sine of input, in radians."""
-    return Sin()(floating(input, "sin"))
-
-
-@method()
-def cos(input: Tensor) -> Tensor:
-    """Return the cosine of input, in radians."""
-    return Cos()(floating(input, "cos"))
-
-
-@method()
-def tan(input: Tensor) -> Tensor:
-    """Return the tangent of input, in radians."""
-    return Tan()(floating(input, "tan"))
-
-
-@method()
-def tanh(input: Tensor) -> Tensor:
-    """Return the hyperbolic tangent."""
-    return Tanh()(floating(input, "tanh"))
-
-
-@method()
-def sigmoid(input: Tensor) -> Tensor:
-    """Return 1 / (1 + exp(-input))."""
-    return Sigmoid()(floating(input, "sigmoid"))
-
-
-@method()
-def erf(input: Tensor) -> Tensor:
-    """Return the error function."""
-    return Erf()(floating(input, "erf"))
-
-
-@method()
-def sign(input: Tensor) -> Tensor:
-    """Return -1, 0 or 1; the derivative is 0 everywhere."""
-    check_tensor(input, "sign")
-    return input if input.dtype == bool else Rounding("sign")(input)
-
-
-@method()
-def floor(input: Tensor) -> Tensor:
-    """Return the largest whole number not above input."""
-    return _rounded(input, "floor")
-
-
-@method()
-def ceil(input: Tensor) -> Tensor:
-    """Return the smallest whole number not below input."""
-    return _rounded(input, "ceil")
-
-
-@method()
-def trunc(input: Tensor) -> Tensor:
-    """Return input without its fraction."""
-    return _rounded(input, "trunc")
-
-
-@method()
-def round(input: Tensor, *, decimals: int = 0) -> Tensor:
-    """Return the nearest number with `decimals` decimals; halves go to the even one."""
-    if decimals == 0:
-        return _rounded(input, "rint", "round")
-    scale = 10.0**decimals if decimals > 0 else 10.0**-decimals
-    return (
-        _rounded(input * scale, "rint") / scale
-        if decimals > 0
-        else _rounded(input / scale, "rint") * scale
-    )
-
-
-def _rounded(input: Tensor, ufunc: str, name: str | None = None) -> Tensor:
-    check_tensor(input, name or ufunc)
-    return Rounding(ufunc)(input) if input.dtype.kind == "f" else input.clone()
-
-
-@method()
-def isnan(input: Tensor) -> Tensor:
-    """Return whether each element is NaN."""
-    return Untracked("isnan")(check_tensor(input, "isnan"))
-
-
-@method()
-def isinf(input: Tensor) -> Tensor:
-    """Return whether each element is infinite."""
-    return Untracked("isinf")(check_tensor(input, "isinf"))
-
-
-@method()
-def isfinite(input: Tensor) -> Tensor:
-    """Return whether each element is a finite number."""
-    return Untracked("isfinite")(check_tensor(input, "isfinite"))
-
-
-@method()
-def nan_to_num(
-    input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
-) -> Tensor:
-    """Return input with NaN and the infinities replaced (by default 0 and the dtype's extremes)."""
-    if check_tensor(input, "nan_to_num").dtype.kind != "f":
-        return input.clone()
-    limits = array_module(input.array).finfo(input.dtype)
-    high = float(limits.max) if posinf is None else posinf
-    low = float(limits.min) if neginf is None else neginf
-    y = where(isnan(input), nan, input)
-    y = where(y == math.inf, high, y)
-    return where(y == -math.inf, low, y)
-
+erf = _public(Erf, "Return the error function.")
 
 absolute = abs
 __all__ = [
     "abs", "absolute", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2",
-    "log10", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "sign", "floor", "ceil", "trunc",
-    "round", "isnan", "isinf", "isfinite", "nan_to_num",
+    "log10", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf",
 ]  # fmt: skip

@@ -20,12 +20,12 @@ import numpy as np
 from .. import random
 from ..autograd import UNTRACKED, Op, is_grad_enabled, needs_grad, node_of, shares_memory, wrap
 from ..backend import array_module, to_device
-from ..errors import ArgumentError, DTypeError, InPlaceError, ShapeError
+from ..errors import ArgumentError, DimensionError, DTypeError, InPlaceError, ShapeError
 from ..promotion import can_cast
 from ..tensor import Tensor, check_tensor, method
-from . import arithmetic, compare, diagonal, elementwise, index
-from .index import Index, as_index, is_basic
-from .operands import broadcastable
+from . import arithmetic, compare, diagonal, elementwise, gather, rounding
+from .index import Index, as_index, is_basic, is_trivial, read
+from .operands import broadcastable, fitting
 
 
 @dataclass(eq=False, repr=False)
@@ -130,31 +130,34 @@ def _check_may_change(x: Tensor, root: Any, recording: bool, name: str) -> None:
 
 
 def _overlaps(array: Any) -> bool:
-    return any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
+    steps = zip(array.strides, array.shape, strict=True)
+    return array.size > 0 and any(step == 0 and n > 1 for step, n in steps)
 
 
 @method("__setitem__")
 def setitem(x: Tensor, where: Any, value: Any) -> None:
     """Write `value` (a number, tensor or array) into x[where]."""
-    place = Index(as_index(x, where))
-    if isinstance(value, Tensor):
-        value = value.to(x.dtype) if value.dtype != x.dtype else value
-        if value.device != x.device and value.ndim == 0:
-            value = value.to(x.device)
-    elif not isinstance(value, (int, float, bool)):
-        value = wrap(to_device(np.asarray(value), x.device).astype(x.dtype))
-    elif x.dtype.kind in "iub":
-        value = np.asarray(value).astype(x.dtype).item()
+    basic, arrays = as_index(x, where)
+    if arrays is not None and not is_trivial(basic):
+        x = read(x, basic)  # a view of the part that the arrays choose from
+    place = Index(basic if arrays is None else arrays)
     try:
-        if isinstance(value, Tensor):
-            value = _fitted(x, place, value)
-        overwrite(x, place, value, "setitem")
+        overwrite(x, place, _fitted(x, place, value), "setitem")
     except IndexError as error:
-        raise index.DimensionError(f"setitem: {error}; the tensor has shape {x.shape}") from None
+        raise DimensionError(f"setitem: {error}; the tensor has shape {x.shape}") from None
 
 
-def _fitted(x: Tensor, place: Index, value: Tensor) -> Tensor:
-    """Return `value` without leading sizes of 1 beyond the region's rank, after checking that it fits."""
+def _fitted(x: Tensor, place: Index, value: Any) -> Any:
+    """Return `value` in the dtype of x, after checking that it fits the region; sizes of 1 may lead."""
+    if isinstance(value, (int, float, np.generic)):
+        return fitting("setitem", value, x.dtype)
+    if not isinstance(value, Tensor):
+        value = wrap(to_device(np.asarray(value), x.device))
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"setitem: cannot write {value.dtype} into a tensor of {x.dtype}")
+    value = value.to(x.dtype)
+    if value.device != x.device and value.ndim == 0:
+        value = value.to(x.device)
     region = np.broadcast_to(np.int8(0), x.shape)[_on_host(place.index)].shape
     while value.ndim > len(region) and value.shape[0] == 1:
         value = value.squeeze(0)
@@ -187,22 +190,25 @@ def assign(x: Tensor, value: Any, name: str) -> Tensor:
 
 _IN_PLACE = {
     arithmetic: (
-        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide",
+        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide", "addcmul", "addcdiv", "lerp",
+        "subtract", "multiply", "divide", "true_divide", "negative",
     ),
     compare: (
-        "clamp", "clamp_min", "clamp_max", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not",
+        "clamp", "clip", "clamp_min", "clamp_max", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or",
+        "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
     ),
     elementwise: (
         "abs", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10",
-        "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "sign", "floor", "ceil", "trunc", "round",
-        "nan_to_num",
+        "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf",
     ),
-    index: ("masked_fill", "scatter", "scatter_add"),
+    rounding: ("sign", "floor", "ceil", "trunc", "round", "nan_to_num"),
+    gather: ("masked_fill", "scatter", "scatter_add", "index_add", "index_fill"),
     diagonal: ("tril", "triu"),
 }  # fmt: skip
 _OPERATORS = {
     "add": "__iadd__", "sub": "__isub__", "mul": "__imul__", "div": "__itruediv__", "pow": "__ipow__",
-    "remainder": "__imod__", "floor_divide": "__ifloordiv__",
+    "remainder": "__imod__", "floor_divide": "__ifloordiv__", "bitwise_and": "__iand__",
+    "bitwise_or": "__ior__", "bitwise_xor": "__ixor__",
 }  # fmt: skip
 
 

@@ -1,12 +1,12 @@
 """Losses for numbers: how far a prediction is from its target.
 
-*Reduction.* Each loss gives one number per element. `reduction` says what becomes of them: "mean" (the
-default), "sum", or "none" to keep them all. A mean makes the gradient's size independent of the batch size,
-and so the learning rate.
+*Reduction.* Each loss gives one number per element. `reduction` says what becomes of them: "mean"
+(the default), "sum", or "none" to keep them all. A mean makes the gradient's size independent of
+the batch size, and so the learning rate.
 
 *Which one.* The squared error is the likelihood of a normal error: large errors dominate. The
-absolute error ignores how large an outlier is, but has a kink at 0. The Huber loss is the first near 0 and the
-second far away.
+absolute error ignores how large an outlier is, but has a kink at 0. The Huber loss is the first
+near 0 and the second far away.
 
 Losses for classes are in `classification`. Tutorial: `tutorials/05_losses_and_gradient_descent`.
 """
@@ -92,13 +92,13 @@ def _difference(name: str, input: Tensor, target: Tensor, floating: bool = True)
     if input.shape != target.shape:
         if not broadcastable(input.shape, target.shape):
             raise ShapeError(
-                f"{name}: input and target must have the same shape; got input {input.shape}, target "
-                f"{target.shape}"
+                f"{name}: input and target must have the same shape; got input {input.shape}, "
+                f"target {target.shape}"
             )
         message = (
-            f"{name}: target {target.shape} has another shape than input {input.shape}, so that they "
+            f"{name}: target {target.shape} has another shape than input {input.shape}, so they "
             "broadcast, which is seldom what is meant. Reshape one of them, e.g. with "
-            f"target.reshape(input.shape) or input.squeeze()"
+            "target.reshape(input.shape)"
         )
         warnings.warn(message, UserWarning, stacklevel=3)
     x, t = widened(x, t)
@@ -108,12 +108,14 @@ def _difference(name: str, input: Tensor, target: Tensor, floating: bool = True)
 def _weighted(
     name: str, loss: Tensor, weight: Tensor | None, reduction: str, input: Tensor, by_weight: bool
 ) -> Tensor:
-    """Reduce `loss` times `weight`; its mean is divided by the sum of the weights, if `by_weight`."""
+    """Reduce `loss` times `weight`; its mean is divided by the sum of the weights, if
+    `by_weight`."""
     if weight is None:
         return reduced(loss, reduction)
     if check_tensor(weight, name, "weight").shape != input.shape:
         raise ShapeError(
-            f"{name}: weight must have the shape of input; got weight {weight.shape}, input {input.shape}"
+            f"{name}: weight must have the shape of input; got weight {weight.shape}, input "
+            f"{input.shape}"
         )
     if reduction == "mean" and by_weight:
         return sum_(loss * weight) / sum_(weight)
@@ -148,7 +150,8 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return z^2 / 2 where |z| <= delta and delta * (|z| - delta / 2) elsewhere, z = input - target.
+    """Return z^2 / 2 where |z| <= delta and delta * (|z| - delta / 2) elsewhere, z = input -
+    target.
 
     With `weight` the losses are multiplied by it, but the mean is divided by their number.
     """
@@ -189,10 +192,9 @@ def kl_div(
     """Return target * (log(target) - input): the Kullback-Leibler divergence of two distributions.
 
     Args:
-        input: logarithms of probabilities, as `log_softmax` gives them.
-        target: probabilities, or their logarithms if `log_target`.
-        reduction: "batchmean" gives the divergence itself, summed over all but the batch; "mean", the
-            default, divides by the number of elements.
+        input: logarithms of probabilities, as `log_softmax` gives them. target: probabilities, or
+            their logarithms if `log_target`. reduction: "batchmean" gives the divergence itself,
+            summed over all but the batch; "mean", the default, divides by the number of elements.
     """
     check_tensor(input, "kl_div"), check_tensor(target, "kl_div", "target")
     batchmean = reduction == "batchmean"
@@ -202,7 +204,8 @@ def kl_div(
     reduction = which_reduction("kl_div", size_average, reduce, "sum" if batchmean else reduction)
     if not broadcastable(input.shape, target.shape):
         raise ShapeError(
-            f"kl_div: input and target must have the same shape; got {input.shape} and {target.shape}"
+            f"kl_div: input and target must have the same shape; got input {input.shape}, target "
+            f"{target.shape}"
         )
     x, t = widened(*promote("kl_div", input, target))
     if log_target:

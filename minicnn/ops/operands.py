@@ -2,13 +2,16 @@
 
 *dtypes* promote as in PyTorch (`minicnn.promotion`), and a Python number stays a number, so it never changes a
 tensor's precision. *Shapes* broadcast from the right, as in NumPy. *Dimensions* may be counted from the
-end. Whatever does not fit is refused here, once, with the name of the function that the user called; the ops
-themselves check nothing.
+end, and NumPy's names for them (`axis`, `keepdims`) are understood. What does not fit is refused here, once,
+in the name of the function that the user called; the ops themselves check nothing.
 """
 
 from __future__ import annotations
 
-import builtins
+import functools
+import math
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from ..tensor import Tensor, check_tensor
 
 Number = (int, float)  # bool is an int
 Dims = tuple[int, ...]
+HALF = np.dtype("float16")
 
 
 # ----------------------------------------------------------------------------------------------
@@ -37,12 +41,24 @@ def promote(name: str, *operands: Any) -> list[Any]:
     operands = tuple(number(x) for x in operands)
     for x in operands:
         if not isinstance(x, (Tensor, Number)):
-            raise TypeError(f"{name}: expected Tensors or numbers, got {type(x).__name__}: {x!r}")
+            raise TypeError(
+                f"{name}: expected Tensors or numbers, got {type(x).__name__}: {x!r}; "
+                "make a Tensor of it with minicnn.tensor"
+            )
     dtype = result_type(*operands)
     return [cast(x, dtype) for x in operands]
 
 
+def promote_to_float(name: str, *operands: Any) -> list[Any]:
+    """Promote, and turn integers and bools into the default floating dtype."""
+    promoted = promote(name, *operands)
+    if result_type(*promoted).kind == "f":
+        return promoted
+    return [cast(x, get_default_dtype()) for x in promoted]
+
+
 def cast(x: Any, dtype: np.dtype) -> Any:
+    """Return a tensor in `dtype`; a number as one that does not change the dtype of a tensor."""
     if isinstance(x, Tensor):
         return x if x.array.dtype == dtype else x.to(dtype)
     if dtype.kind == "f":
@@ -51,23 +67,58 @@ def cast(x: Any, dtype: np.dtype) -> Any:
     return np.asarray(x).astype(dtype).item()
 
 
-def binary(op: type[Op], name: str, a: Any, b: Any, floating: bool = False) -> Tensor:
-    """Promote the two operands and apply `op`; `floating` turns integers into floats first."""
-    quick = (
-        isinstance(a, Tensor)
-        and a.array.dtype.kind == "f"
-        and (type(b) is float or (isinstance(b, Tensor) and a.array.dtype == b.array.dtype))
-    )
+def fitting(name: str, value: Any, dtype: np.dtype) -> Any:
+    """Return a Python number as an element of `dtype`; raise if it is out of range."""
+    value = number(value)
+    if not isinstance(value, Number):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}: {value!r}")
+    if dtype.kind == "b":
+        return bool(value)
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            lost = math.isfinite(value) and not np.isfinite(dtype.type(value))
+        value = float(value)
+    else:
+        limits = np.iinfo(dtype)
+        low = limits.min or -limits.max  # a negative number wraps round in uint8
+        lost = not (math.isfinite(value) and low <= int(value) <= limits.max)
+        value = value if lost else np.asarray(int(value)).astype(dtype).item()
+    if lost:
+        raise DTypeError(f"{name}: {value} is out of the range of {dtype}")
+    return value
+
+
+def binary(
+    op: type[Op], name: str, a: Any, b: Any, prepare: Callable[..., list[Any]] = promote
+) -> Tensor:
+    """Promote the two operands with `prepare`, and apply `op` to them."""
+    quick = False
+    if isinstance(a, Tensor) and a.array.dtype.kind == "f":
+        if isinstance(b, Tensor):
+            quick = a.array.dtype == b.array.dtype
+        elif type(b) in Number and a.array.dtype.itemsize > 2:
+            quick, b = True, float(b)
     if not quick:
-        a, b = promote(name, a, b)
-        if floating and result_type(a, b).kind != "f":
-            a, b = (cast(x, get_default_dtype()) for x in (a, b))
-        if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-            raise TypeError(f"{name}: at least one operand must be a Tensor")
+        a, b = prepare(name, a, b)
+        if not isinstance(a, Tensor) or not isinstance(b, Tensor):
+            return _with_number(op, name, a, b)
     return broadcasting(name, op(), a, b)
 
 
+def _with_number(op: type[Op], name: str, a: Any, b: Any) -> Tensor:
+    tensor = a if isinstance(a, Tensor) else b
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}: at least one operand must be a Tensor")
+    if tensor.array.dtype != HALF:
+        return op()(a, b)
+    # As in PyTorch, float16 meets a number in float32 and is rounded once: float16 cannot hold every
+    # number (x * 65536.0, which scales a loss, would be infinite).
+    a, b = (x.to(np.float32) if x is tensor else x for x in (a, b))
+    return op()(a, b).to(HALF)
+
+
 def promoted_list(name: str, tensors: Any) -> list[Tensor]:
+    """Return a sequence of tensors in their common dtype."""
     if isinstance(tensors, Tensor):
         raise TypeError(f"{name}: expected a list or tuple of Tensors, got one Tensor")
     tensors = [check_tensor(x, name, f"tensors[{i}]") for i, x in enumerate(tensors)]
@@ -86,8 +137,14 @@ def as_tensor_of(x: Any, like: Tensor) -> Tensor:
     return wrap(array_module(like.array).full((), x, dtype=like.dtype))
 
 
+def zeros_of(x: Tensor) -> Tensor:
+    """Return zeros in the shape and dtype of `x`."""
+    return wrap(array_module(x.array).zeros_like(x.array))
+
+
 def no_bools(name: str, instead: str, *operands: Any) -> None:
-    if any(isinstance(x, Tensor) and x.dtype == bool for x in operands):
+    """Raise if an operand is a bool or a tensor of bools."""
+    if any(isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype == bool) for x in operands):
         raise DTypeError(f"{name}: not defined for bool tensors; use {instead}")
 
 
@@ -109,7 +166,7 @@ def broadcasting(name: str, op: Op, *operands: Any) -> Tensor:
         ) from None
 
 
-def broadcastable(*shapes: tuple[int, ...]) -> bool:
+def broadcastable(*shapes: Dims) -> bool:
     """Whether the shapes broadcast together."""
     try:
         np.broadcast_shapes(*shapes)
@@ -118,21 +175,31 @@ def broadcastable(*shapes: tuple[int, ...]) -> bool:
     return True
 
 
-def as_shape(name: str, size: tuple) -> Dims:
-    """Return sizes given as separate numbers or as one sequence, as a tuple of ints."""
-    if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        size = tuple(size[0])
+def broadcasting_shape(name: str, *shapes: Dims) -> Dims:
+    """Return the shape that `shapes` broadcast to."""
+    if not broadcastable(*shapes):
+        raise ShapeError(f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast")
+    return np.broadcast_shapes(*shapes)
+
+
+def as_shape(name: str, given: tuple, keyword: Any = None) -> Dims:
+    """Return sizes, given as separate numbers, as one sequence or by keyword, as a tuple of ints."""
+    if keyword is not None:
+        given = (keyword,)
+    sizes = tuple(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
+    if any(isinstance(n, bool) for n in sizes):
+        raise TypeError(f"{name}: sizes must be integers, got {sizes}")
     try:
-        return tuple(n.__index__() for n in size)
-    except AttributeError:
-        raise TypeError(f"{name}: sizes must be integers, got {size}") from None
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        raise TypeError(f"{name}: sizes must be integers, got {sizes}") from None
 
 
 def one_dim(name: str, dim: int, ndim: int) -> int:
     """Return `dim` counted from the front; a 0-d tensor counts as having one dimension."""
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{name}: dim must be an integer, not {type(dim).__name__}: {dim!r}")
-    limit = builtins.max(ndim, 1)
+    limit = max(ndim, 1)
     if not -limit <= dim < limit:
         raise DimensionError(
             f"{name}: dim {dim} is out of range for a tensor of {ndim} dimensions; use {-limit} to {limit - 1}"
@@ -148,3 +215,19 @@ def many_dims(name: str, dim: Any, ndim: int) -> Dims:
     if len(set(dims)) != len(dims):
         raise DimensionError(f"{name}: a dimension appears twice in dim={dim}")
     return tuple(sorted(dims)) if ndim else ()
+
+
+def numpy_names(function: Callable) -> Callable:
+    """Let a function be called with NumPy's `axis` and `keepdims` for `dim` and `keepdim`."""
+
+    @functools.wraps(function)
+    def renamed(*arguments: Any, **keywords: Any) -> Any:
+        if keywords:
+            for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+                if theirs in keywords:
+                    if ours in keywords:
+                        raise TypeError(f"{function.__name__}: got both {theirs}= and {ours}=")
+                    keywords[ours] = keywords.pop(theirs)
+        return function(*arguments, **keywords)
+
+    return renamed

@@ -18,7 +18,7 @@ from ..backend import array_module
 from ..errors import DimensionError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
 from .compare import maximum, minimum
-from .index import gather
+from .gather import gather
 from .operands import Dims, many_dims, one_dim
 
 ValuesIndices = namedtuple("ValuesIndices", ("values", "indices"))

@@ -1,10 +1,10 @@
 """Softmax: numbers of any size become probabilities.
 
-*The one numerical trick.* exp(100) does not fit into float32, but softmax does not change when the same
-number is taken from every x, so the largest is: then the largest exponential is exp(0) = 1.
+*The one numerical trick.* exp(100) does not fit into float32, but softmax does not change when the
+same number is taken from every x, so the largest is: then the largest exponential is exp(0) = 1.
 
-*Why there is a `log_softmax`.* A probability of 1e-50 is 0 in float32, and log(0) is -inf. Written as
-log p_i = x_i - log sum_j exp(x_j) it is simply -115. Losses are built on it.
+*Why there is a `log_softmax`.* A probability of 1e-50 is 0 in float32, and log(0) is -inf. Written
+as log p_i = x_i - log sum_j exp(x_j) it is simply -115. Losses are built on it.
 
 Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
 Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
@@ -94,7 +94,8 @@ def _prepare(name: str, input: Tensor, dim: int | None, dtype: Any) -> tuple[Ten
     x = x if dtype is None else x.to(as_dtype(dtype))
     if x.dtype.kind != "f":
         raise DTypeError(
-            f"{name}: expected a floating tensor, got {x.dtype}; use .float() or dtype=minicnn.float32"
+            f"{name}: expected a floating tensor, got {x.dtype}; use .float(), or pass "
+            "dtype=minicnn.float32"
         )
     if dim is None:  # PyTorch's old choice
         dim = 0 if x.ndim in (0, 1, 3) else 1

@@ -55,7 +55,7 @@ class Callback:
         """The optimizer has made its step."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold for this callback to go on as if nothing had happened."""
+        """Return what a checkpoint must hold so that this callback can go on where it was."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -255,7 +255,7 @@ class CSVLogger(Callback):
 
 
 class LearningRateLogger(Callback):
-    """Remember the learning rate of every step, to look at a schedule that changes it batch by batch.
+    """Remember the learning rate of every step, to look at a schedule that changes it often.
 
     Attributes:
         lrs: the learning rates of the first parameter group, one for each step.

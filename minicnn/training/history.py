@@ -60,7 +60,7 @@ class History(dict[str, list]):
         return self.row(keys.index(min(keys)))
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Draw loss and metrics over the epochs; return the figure, and write it to `path` if given."""
+        """Return a drawing of loss and metrics over the epochs; write it to `path` if given."""
         from .. import visualize
 
         figure = visualize.curves(self)
@@ -69,7 +69,7 @@ class History(dict[str, list]):
         return figure
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write one line per epoch, exactly; NaN becomes an empty field. The file is replaced at once."""
+        """Write one line per epoch, without rounding; NaN becomes an empty field."""
         with atomic_write(path, "w", encoding="utf-8", newline="") as file:
             write = csv.writer(file, lineterminator="\n").writerow
             write(self)

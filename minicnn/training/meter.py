@@ -32,7 +32,7 @@ class Meter:
         self._waiting: list[tuple[int, list[Any]]] = []
 
     def add(self, count: int, values: Sequence[Any]) -> None:
-        """Note the mean values of a batch of `count` samples: tensors of one element, or numbers."""
+        """Note the means over a batch of `count` samples: tensors of one element, or numbers."""
         self._waiting.append((count, [v.array if isinstance(v, Tensor) else v for v in values]))
 
     def read(self) -> dict[str, float]:

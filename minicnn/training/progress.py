@@ -9,7 +9,7 @@ from .callbacks import Callback
 
 
 class Progress(Callback):
-    """While an epoch runs, a bar on standard error, if that is a terminal; then one line on standard output.
+    """A bar on standard error, if that is a terminal; then one line per epoch on standard output.
 
     Args:
         epochs: how many epochs there will be in all.

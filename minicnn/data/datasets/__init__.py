@@ -12,9 +12,7 @@ from .fashion_mnist import FashionMNIST
 from .mnist import MNIST
 from .shapes import Shapes
 
-_BY_NAME: dict[str, Any] = {
-    cls.name: cls for cls in (Digits, Shapes, MNIST, FashionMNIST, CIFAR10)
-}
+_BY_NAME: dict[str, Any] = {cls.name: cls for cls in (Digits, Shapes, MNIST, FashionMNIST, CIFAR10)}
 
 
 def names() -> list[str]:
@@ -28,7 +26,8 @@ def get(name: str) -> Any:
         return _BY_NAME[name]
     except KeyError:
         raise UnknownNameError(
-            f"data set '{name}' is not known; use one of {', '.join(names())}.{nearest(name, names())}"
+            f"data set '{name}' is not known; use one of "
+            f"{', '.join(names())}.{nearest(name, names())}"
         ) from None
 
 

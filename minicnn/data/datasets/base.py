@@ -18,8 +18,8 @@ class ImageDataset(Dataset[tuple]):
     """Pictures and the number of the class that each belongs to.
 
     Sample i is ``(image, label)``: a float32 tensor (C, H, W) in [0, 1] and a Python int. With a
-    `transform` the image is instead what the transform makes of the picture as a NumPy array, (H, W) or
-    (H, W, C), so that scripts written for torchvision work as they are
+    `transform` the image is instead what the transform makes of the picture as a NumPy array, (H,
+    W) or (H, W, C), so that scripts written for torchvision work as they are
     (``Compose([RandomCrop(32, padding=4), ToTensor(), Normalize(mean, std)])``).
 
     Attributes:
@@ -64,7 +64,8 @@ class ImageDataset(Dataset[tuple]):
     def __getitem__(self, index: Any) -> tuple[Any, Any]:
         if not -len(self) <= index < len(self):
             raise DimensionError(
-                f"{type(self).__name__}: sample {index} of {len(self)}; use -{len(self)} to {len(self) - 1}"
+                f"{type(self).__name__}: sample {index} of {len(self)}; use -{len(self)} to "
+                f"{len(self) - 1}"
             )
         picture, label = self.picture(index), int(self.labels[index])
         image = to_tensor(picture) if self.transform is None else self.transform(picture)
@@ -82,11 +83,15 @@ class ImageDataset(Dataset[tuple]):
 
     def __repr__(self) -> str:
         part = "train" if self.train else "test"
-        return f"{type(self).__name__}({part}: {len(self)} images of {self.image_shape}, {len(self.classes)} classes)"
+        images, classes = (
+            f"{len(self)} images of {self.image_shape}",
+            f"{len(self.classes)} classes",
+        )
+        return f"{type(self).__name__}({part}: {images}, {classes})"
 
 
 def to_batch(pictures: np.ndarray) -> np.ndarray:
-    """Return (N, H, W) or (N, H, W, C) pictures as a float32 (N, C, H, W) batch: `ToTensor` for many."""
+    """Return (N, H, W) or (N, H, W, C) pictures as a batch (N, C, H, W): `ToTensor` for many."""
     if pictures.ndim == 3:
         planes = pictures[:, None]  # (N, 1, H, W)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,9 +13,9 @@ import numpy as np
 from ...errors import FileError
 from ...serialization import atomic_write
 from ..download import md5_of
-from . import safe_pickle
 from .base import ImageDataset
 from .files import Place
+from .safe_pickle import UnpicklingError, loads
 
 ARCHIVE = "cifar-10-python.tar.gz"
 INSIDE = "cifar-10-batches-py"  # the archive's only folder
@@ -26,12 +25,13 @@ LARGEST = 2**26  # bytes; the batches have 31 million
 class CIFAR10(ImageDataset):
     """Photographs, colour, 32x32: 50,000 for training and 10,000 for testing.
 
-    A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009), the "python version". Its files
-    are pickles, which `safe_pickle` reads without running them.
+    A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009), the "python
+    version". Its files are pickles, which `safe_pickle` reads without running them.
 
     Args:
-        root: the folder with the data, which holds the batch files or a folder ``cifar10/cifar-10-batches-py``
-            or ``cifar-10-batches-py`` with them. Default: see `minicnn.data.datasets.files`.
+        root: the folder with the data, which holds the batch files or a folder
+            ``cifar10/cifar-10-batches-py`` or ``cifar-10-batches-py`` with them. Default: see
+            `minicnn.data.datasets.files`.
         train: the training part or the test part.
         transform: makes a sample's image of a (32, 32, 3) uint8 array.
         target_transform: makes a sample's target of the class number.
@@ -97,11 +97,18 @@ class CIFAR10(ImageDataset):
             raise place.missing(name)
         content = place.read(path, self.md5[name])
         try:
-            batch = safe_pickle.loads(content)
-            pixels, labels = batch[b"data"].reshape(-1, 3, 32, 32), np.array(batch[b"labels"], np.int64)
+            batch = loads(content)
+            pixels = batch[b"data"].reshape(-1, 3, 32, 32)
+            labels = np.array(batch[b"labels"], dtype=np.int64)
             if pixels.dtype != np.uint8 or labels.shape != pixels.shape[:1]:
                 raise ValueError(f"{len(pixels)} images of {pixels.dtype}, labels {labels.shape}")
-        except (pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            safe_pickle.UnpicklingError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise FileError(f"{place.dataset}: the file '{path}' is broken: {error}") from error
         return pixels, labels
 

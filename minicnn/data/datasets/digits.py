@@ -18,9 +18,9 @@ FILE = Path(__file__).with_name("digits.csv.gz")
 class Digits(ImageDataset):
     """Handwritten digits, grey, 8x8: 1,438 for training and 359 for testing.
 
-    The pixels are counts from 0 to 16; `images` holds them divided by 16. Both parts have the ten digits in
-    the same proportions and are the same for ever. Source and licence: the README beside this file
-    (E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998).
+    The pixels are counts from 0 to 16; `images` holds them divided by 16. Both parts have the ten
+    digits in the same proportions and are the same for ever. Source and licence: the README beside
+    this file (E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998).
 
     Args:
         train: the training part or the test part.
@@ -58,10 +58,12 @@ def _read(path: Path) -> np.ndarray:
             table = np.loadtxt(file, dtype=np.uint8, delimiter=",")
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise FileError(
-            f"Digits: the file '{path}' that comes with minicnn cannot be read ({error}); install minicnn again"
+            f"Digits: the file '{path}' that comes with minicnn cannot be read ({error}); install "
+            "minicnn again"
         ) from error
     if table.shape != (1797, 66):
         raise FileError(
-            f"Digits: the file '{path}' holds {table.shape} numbers instead of (1797, 66); install minicnn again"
+            f"Digits: the file '{path}' holds {table.shape} numbers instead of (1797, 66); install "
+            "minicnn again"
         )
     return table

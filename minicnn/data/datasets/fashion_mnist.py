@@ -8,12 +8,12 @@ from .mnist import MNIST
 class FashionMNIST(MNIST):
     """Articles of clothing, grey, 28x28: 60,000 for training and 10,000 for testing.
 
-    H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
-    algorithms" (2017), arXiv:1708.07747. MIT licence.
+    H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking
+    machine learning algorithms" (2017), arXiv:1708.07747. MIT licence.
 
     Args:
-        root: the folder with the data, which holds the four ``.gz`` files or a folder ``fashion-mnist``
-            (or torchvision's ``FashionMNIST/raw``) with them.
+        root: the folder with the data, which holds the four ``.gz`` files or a folder
+            ``fashion-mnist`` (or torchvision's ``FashionMNIST/raw``) with them.
         train, transform, target_transform, download: as for `MNIST`; the files take 30 MB.
     """
 

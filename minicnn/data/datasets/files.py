@@ -6,8 +6,8 @@ They are looked for in these folders, in this order:
     MINICNN_DATA     the environment variable
     the cache        MINICNN_CACHE, else XDG_CACHE_HOME/minicnn, else ~/.cache/minicnn
 
-With `root` given and no ``download=True``, `root` alone counts, as in torchvision. Each file is compared with its
-published checksum before anything in it is used.
+With `root` given and no ``download=True``, `root` alone counts, as in torchvision. Each file is
+compared with its published checksum before anything in it is used.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Place:
         return next((f / name for f in self.candidates if (f / name).is_file()), None)
 
     def ensure(self, name: str, md5: str, mirrors: Sequence[str]) -> Path:
-        """Return the path of file `name`, downloaded from one of `mirrors` (URLs of folders) if need be."""
+        """Return the path of file `name`, downloaded from a mirror (a folder's URL) if absent."""
         path = self.find(name)
         if path is None:
             if not self.may_download:
@@ -81,15 +81,18 @@ class Place:
 
     def altered(self, path: Path, found: str, md5: str) -> FileError:
         """Return the error that says that a file is not what was published."""
-        again = ", and it is downloaded again." if self.may_download else " and put a good copy there."
+        again = (
+            ", and it is downloaded again." if self.may_download else " and put a good copy there."
+        )
         return FileError(
-            f"{self.dataset}: the file '{path}' is truncated or altered, or belongs to another data set: its MD5 "
-            f"checksum is {found} instead of {md5}. Delete it{again}"
+            f"{self.dataset}: the file '{path}' is truncated or altered, or belongs to another "
+            f"data set: its MD5 checksum is {found} instead of {md5}. Delete it{again}"
         )
 
     def missing(self, name: str) -> MissingFileError:
         """Return the error that says that file `name` is nowhere."""
         searched = ", ".join(f"'{folder}'" for folder in self.candidates)
         return MissingFileError(
-            f"{self.dataset}: '{name}' is in none of the folders {searched}. Pass download=True, or put it there."
+            f"{self.dataset}: '{name}' is in none of the folders {searched}. Pass download=True, "
+            "or put it there."
         )

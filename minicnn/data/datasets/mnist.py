@@ -1,7 +1,7 @@
 """MNIST, and the IDX format that it and Fashion-MNIST come in.
 
-An IDX file is a header of big-endian integers and then the bytes of an array: two zero bytes, a byte
-for the element type (8: unsigned bytes), the number of dimensions, and each dimension's size.
+An IDX file is a header of big-endian integers and then the bytes of an array: two zero bytes, a
+byte for the element type (8: unsigned bytes), the number of dimensions, and each dimension's size.
 """
 
 from __future__ import annotations

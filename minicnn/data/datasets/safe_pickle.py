@@ -1,7 +1,7 @@
 """Reading arrays out of a pickle without running anything that it says.
 
-A pickle is a program: its instruction GLOBAL fetches any function by name and REDUCE calls it, so that
-opening a stranger's pickle means running a stranger's program. The published batches of
+A pickle is a program: its instruction GLOBAL fetches any function by name and REDUCE calls it, so
+that opening a stranger's pickle means running a stranger's program. The published batches of
 CIFAR-10 need only three names to describe an array,
 
     numpy.core.multiarray._reconstruct   make an empty array (of class numpy.ndarray)
@@ -10,7 +10,10 @@ CIFAR-10 need only three names to describe an array,
 
 and this reader knows no others. Nor does it hand out NumPy's functions even for these: each
 name stands for a small recorder defined here, which notes what an array of plain numbers needs
-and refuses all else. The worst a hostile file can do is to describe an array.
+and refuses all else. Before anything is read, the list of instructions is looked through: those
+that plain data and arrays have no use for are refused, and so are tuples by the thousand (nested in
+each other, they would overflow Python's stack). The worst a hostile file can do is to describe an
+array.
 """
 
 from __future__ import annotations
@@ -21,7 +24,18 @@ from typing import Any
 
 import numpy as np
 
+INSTRUCTIONS = set(
+    "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT "
+    "BINSTRING SHORT_BINSTRING BINUNICODE BINBYTES SHORT_BINBYTES "
+    "EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS "
+    "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 "
+    "BINPUT LONG_BINPUT BINGET LONG_BINGET GLOBAL REDUCE BUILD".split()
+)
+MOST_TUPLES = 1000  # an array needs five
 PLAIN = {"b1", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"}
+
+
+UnpicklingError = pickle.UnpicklingError
 
 
 class _Dtype:
@@ -33,13 +47,13 @@ class _Dtype:
         self.code = _text(code)
         self.order = "|"
         if self.code not in PLAIN:
-            raise pickle.UnpicklingError(f"an array of dtype {code!r} is not an array of numbers")
+            raise UnpicklingError(f"an array of dtype {code!r} is not an array of numbers")
 
     def __setstate__(self, state: Any) -> None:
         _, order, subarray, names, fields, *_ = state
         self.order = _text(order)
         if (subarray, names, fields) != (None, None, None) or self.order not in ("<", ">", "|"):
-            raise pickle.UnpicklingError(f"the dtype {self.code} has an unusual state")
+            raise UnpicklingError(f"the dtype {self.code} has an unusual state")
 
     def resolve(self) -> np.dtype:
         return np.dtype(self.order + self.code)
@@ -57,13 +71,13 @@ class _Array:
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, content = state
         if not isinstance(dtype, _Dtype) or not isinstance(content, bytes):
-            raise pickle.UnpicklingError("an array must consist of a dtype and bytes")
+            raise UnpicklingError("an array must consist of a dtype and bytes")
         values = np.frombuffer(content, dtype=dtype.resolve())
         self.value = values.reshape(shape, order="F" if fortran else "C")
 
 
 class _Name:
-    """Stands for a name that the pickle may use. Not a class: nothing can be made of it but by a call."""
+    """Stands for a name that the pickle may use. Being no class, it can only be called."""
 
     __slots__ = ("name",)
 
@@ -77,10 +91,10 @@ class _Name:
                 return _Array()
         if self.name == "dtype" and len(arguments) == 3:
             return _Dtype(arguments[0])
-        raise pickle.UnpicklingError(f"numpy's {self.name} is called in an unusual way")
+        raise UnpicklingError(f"numpy's {self.name} is called in an unusual way")
 
     def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError(f"numpy's {self.name} cannot be given a state")
+        raise UnpicklingError(f"numpy's {self.name} cannot be given a state")
 
 
 _NAMES = {
@@ -94,28 +108,40 @@ _NAMES = {
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMES:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of an array")
+            raise UnpicklingError(f"it asks for {module}.{name}, which is no part of an array")
         return _Name(_NAMES[module, name])
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to objects outside the file")
 
 
 def loads(content: bytes) -> Any:
-    """Return what a pickle holds: numbers, strings, lists, tuples, dicts and NumPy arrays of numbers.
+    """Return what a pickle of protocol 2 or 3 holds.
 
-    Strings that Python 2 wrote come as bytes. Raises `pickle.UnpicklingError` for everything else.
+    That may be numbers, strings, lists, tuples, dicts and NumPy arrays of numbers. Strings that
+    Python 2 wrote come as bytes. Raises `pickle.UnpicklingError` for everything else.
     """
     try:
+        _check_instructions(content)
         return _arrays_in(_Reader(io.BytesIO(content), encoding="bytes").load())
-    except pickle.UnpicklingError:
+    except UnpicklingError:
         raise
     except Exception as error:  # a broken pickle fails in as many ways as there are instructions
-        raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error
+        raise UnpicklingError(f"{type(error).__name__}: {error}") from error
+
+
+def _check_instructions(content: bytes) -> None:
+    """Raise if a pickle (of protocol 2 or 3) has instructions that data and arrays do not need."""
+    import pickletools
+
+    tuples = 0
+    for instruction, _, _ in pickletools.genops(content):  # lists them and runs none
+        if instruction.name not in INSTRUCTIONS:
+            raise UnpicklingError(f"it has the instruction {instruction.name}")
+        tuples += instruction.name.startswith("TUPLE")
+    if tuples > MOST_TUPLES:
+        raise UnpicklingError(f"it makes {tuples} tuples, where {MOST_TUPLES} should do")
 
 
 def _arrays_in(found: Any) -> Any:
-    """Return the finished arrays in place of the recorders, at the top level and in one container."""
+    """Return `found` with the finished arrays in place of the recorders."""
     if isinstance(found, _Array):
         return found.value
     if isinstance(found, dict):
@@ -123,5 +149,5 @@ def _arrays_in(found: Any) -> Any:
     if isinstance(found, (list, tuple)):
         return type(found)(_arrays_in(value) for value in found)
     if isinstance(found, (_Name, _Dtype)):
-        raise pickle.UnpicklingError("it holds a part of NumPy instead of an array")
+        raise UnpicklingError("it holds a part of NumPy instead of an array")
     return found

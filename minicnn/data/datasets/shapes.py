@@ -1,8 +1,8 @@
 """Shapes: colour pictures of ten geometric figures, drawn by minicnn itself.
 
-A figure is a *signed distance* sd(x, y): negative inside, positive outside, growing by one per unit of
-length. Drawing it without jagged edges is then one line, since a pixel whose centre lies sd pixels from
-the outline is covered by about ``0.5 - sd`` of its area, clipped to [0, 1].
+A figure is a *signed distance* sd(x, y): negative inside, positive outside, growing by one per unit
+of length. Drawing it without jagged edges is then one line, since a pixel whose centre lies sd
+pixels from the outline is covered by about ``0.5 - sd`` of its area, clipped to [0, 1].
 
 Size, place, turn and colours of every picture are random, so that only the form tells the class: a
 model that looks at single pixels learns nothing here, and a convolutional network does.
@@ -57,8 +57,8 @@ def _star(x: Any, y: Any) -> Any:
     angle = abs((np.arctan2(y, x) + pi / 5) % (2 * pi / 5) - pi / 5)
     radius = np.hypot(x, y)
     inner_x, inner_y = 0.42 * cos(pi / 5), 0.42 * sin(pi / 5)
-    length = hypot(1 - inner_x, inner_y)
-    return ((radius * np.cos(angle) - 1) * inner_y + radius * np.sin(angle) * (1 - inner_x)) / length
+    distance = (radius * np.cos(angle) - 1) * inner_y + radius * np.sin(angle) * (1 - inner_x)
+    return distance / hypot(1 - inner_x, inner_y)
 
 
 def _cross(x: Any, y: Any) -> Any:
@@ -93,10 +93,10 @@ FIGURES: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Shapes(ImageDataset):
-    """Colour pictures of circles, rings, crescents, triangles, squares, bars, stars, crosses, hearts, arrows.
+    """Colour pictures of ten figures, from circles to arrows, that differ in all but their form.
 
-    Picture i shows figure ``i % 10`` and depends only on (`seed`, `train`, i, `size`): more pictures never
-    change the first ones, and two sizes show the same scene.
+    Picture i shows figure ``i % 10`` and depends only on (`seed`, `train`, i, `size`): more
+    pictures never change the first ones, and two sizes show the same scene.
 
     Args:
         train: the training part or the test part, which have no picture in common.
@@ -154,7 +154,7 @@ class Shapes(ImageDataset):
 
     def _draw_all(self) -> np.ndarray:
         planes = np.empty((len(self), 3, self.size, self.size), dtype=np.uint8)
-        pictures = planes.transpose(0, 2, 3, 1)  # (N, size, size, 3), ready to be a (N, C, H, W) batch
+        pictures = planes.transpose(0, 2, 3, 1)  # (N, size, size, 3), and (N, C, H, W) in memory
         block = max(1, 2**16 // self.size**2)  # pictures drawn together: what fits into the cache
         for start in range(0, len(self), block):
             rows = range(start, min(start + block, len(self)))
@@ -166,7 +166,7 @@ def draw(indices: Sequence[int], size: int, seed: int, train: bool) -> np.ndarra
     """Return the pictures of these numbers as a uint8 array (n, size, size, 3)."""
     noise = np.empty((len(indices), 3, size, size), dtype=np.float32)
     scenes = [_scene(index, seed, train, noise[row]) for row, index in enumerate(indices)]
-    place, colours = (np.stack(parts) for parts in zip(*scenes))
+    place, colours = (np.stack(parts) for parts in zip(*scenes, strict=True))
     centre_x, centre_y, radius, cosine, sine = place.T[:, :, None, None]  # (5, n, 1, 1)
     middles = (np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1  # pixel centres in [-1, 1]
     right, down = (middles - centre_x) / radius, (middles[:, None] - centre_y) / radius
@@ -188,7 +188,7 @@ def draw(indices: Sequence[int], size: int, seed: int, train: bool) -> np.ndarra
 
 
 def _scene(index: int, seed: int, train: bool, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is random in picture `index`, its place and three colours, and fill in its `noise`."""
+    """Return the place and three colours of picture `index`, and fill in its `noise`."""
     key = np.array([seed % 2**64, 2 * index + (not train)], dtype=np.uint64)
     rng = np.random.Generator(np.random.Philox(key=key))
     radius = rng.uniform(0.4, 0.9)

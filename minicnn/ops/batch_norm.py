@@ -1,0 +1,210 @@
+"""Batch normalisation: every channel of a batch gets mean 0 and variance 1, then a scale and a
+shift.
+
+*In training* the mean and variance are those of the batch, so each example depends on its
+neighbours, and the gradient goes through both. *In evaluation* they are running averages collected
+during training, constants; the whole layer is then one scale and one shift for each channel.
+
+*Two variances.* The batch is divided by its own standard deviation, so there the sum of squares is
+divided by n. The running average estimates that of all data, so there by n - 1, which is unbiased.
+
+Source: Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing
+internal covariate shift", algorithms 1 and 2. Tutorial: `tutorials/10_batch_normalisation`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .. import kernels
+from ..autograd import FusedOp, Op, is_grad_enabled, wrap
+from ..backend import array_module
+from ..errors import ArgumentError, DimensionError, DTypeError, GraphError, ShapeError
+from ..tensor import Tensor, check_tensor
+from .activation import only_floating
+from .elementwise import rsqrt, square
+from .loss import widened
+from .reduce import mean
+from .reduce import sum as sum_
+from .softmax import at_least_float32
+
+__all__ = ["batch_norm"]
+
+
+def as_rows(x: Any) -> Any:
+    """Return the array (N, C, ...) as a matrix of one pixel a row, (R, C): a view if C is last."""
+    pixels = x.shape[0] * math.prod(x.shape[2:])
+    return array_module(x).moveaxis(x, 1, -1).reshape(pixels, x.shape[1])
+
+
+def from_rows(rows: Any, shape: tuple[int, ...]) -> Any:
+    """Return a matrix of one pixel a row with `shape` (N, C, ...), channels last in memory."""
+    y = rows.reshape(shape[0], *shape[2:], shape[1])
+    return array_module(rows).moveaxis(y, -1, 1)
+
+
+def per_channel(v: Tensor, ndim: int) -> Tensor:
+    """Return (C,) as (C, 1, ...), which broadcasts over (N, C, ...) of `ndim` dimensions."""
+    return v.reshape(v.shape[0], *(1,) * (ndim - 2))
+
+
+@dataclass(eq=False, repr=False)
+class BatchNorm(FusedOp):
+    """y = w x_hat + b,  x_hat = (x - m) r,  m = mean x,  r = 1 / sqrt(mean (x - m)^2 + eps).
+
+    dx = w r (dy - mean dy - x_hat mean(dy x_hat)),  dw = sum dy x_hat,  db = sum dy, all means and
+    sums over everything but the channels. Shapes: x, y (N, C, ...), w and b (C,) or None for 1 and
+    0.
+
+    The two means in dx are what is lost because m and r depend on x too: dx has no part along 1 and
+    none along x_hat, since adding a constant to x or stretching it does not change y.
+    """
+
+    eps: float
+
+    def forward(self, x: Any, w: Any, b: Any) -> Any:
+        xp, rows = array_module(x), as_rows(at_least_float32(x))  # (R, C)
+        kernel = kernels.get("batch_norm", rows)
+        ones = xp.ones(x.shape[1], dtype=rows.dtype)
+        w = ones if w is None else w.astype(rows.dtype, copy=False)
+        b = ones * 0.0 if b is None else b.astype(rows.dtype, copy=False)
+        y, self.mean, self.var = kernel(rows, w, b, self.eps)
+        return from_rows(y, x.shape).astype(x.dtype, copy=False)
+
+    def fast_backward(self, needs: Any, dy: Any, x: Any, w: Any) -> tuple:
+        xp, rows = array_module(x), as_rows(at_least_float32(x))
+        kernel = kernels.get("batch_norm_grad", rows)
+        inv_std = 1.0 / xp.sqrt(self.var + self.eps)
+        w = xp.ones_like(self.var) if w is None else w.astype(rows.dtype, copy=False)
+        dx, dw, db = kernel(as_rows(at_least_float32(dy)), rows, w, self.mean, inv_std)
+        return from_rows(dx, x.shape), dw, db
+
+    def reference(self, x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
+        (wide,) = widened(x)
+        over = (0, *range(2, x.ndim))
+        centred = wide - mean(wide, over, keepdim=True)
+        y = centred * rsqrt(mean(square(centred), over, keepdim=True) + self.eps)
+        y = y if w is None else y * per_channel(w, x.ndim)
+        y = y if b is None else y + per_channel(b, x.ndim)
+        return y.to(x.dtype)
+
+
+class ScaleShift(Op):
+    """y = x s + t, one s and one t for each channel.   dx = dy s,  ds = sum dy x,  dt = sum dy.
+
+    Shapes: x, y (N, C, ...), s and t (C,); the sums are over everything but the channels.
+    """
+
+    def forward(self, x: Any, s: Any, t: Any) -> Any:
+        rows = as_rows(x)
+        return from_rows(kernels.get("scale_shift", rows, s, t)(rows, s, t), x.shape)
+
+    def dx(self, dy: Tensor, s: Tensor) -> Tensor:
+        return ScaleShift()(dy, s, wrap(array_module(s.array).zeros_like(s.array)))
+
+    def ds(self, dy: Tensor, x: Tensor) -> Tensor:
+        return sum_(dy * x, (0, *range(2, x.ndim)))
+
+    def dt(self, dy: Tensor) -> Tensor:
+        return sum_(dy, (0, *range(2, dy.ndim)))
+
+
+# ----------------------------------------------------------------------------------------------
+# Public function
+
+
+def check_parameter(name: str, what: str, p: Tensor | None, size: tuple, input: Tensor) -> None:
+    """Raise unless `p`, a weight, bias or statistic, has shape `size` and a dtype that fits
+    input."""
+    if p is None:
+        return
+    if check_tensor(p, name, what).shape != size:
+        raise ShapeError(
+            f"{name}: {what} should have shape {size} for input {input.shape}, but it has {p.shape}"
+        )
+    if p.dtype != input.dtype and not (input.dtype == "float16" and p.dtype == "float32"):
+        raise DTypeError(
+            f"{name}: input is {input.dtype} but {what} {p.dtype}; convert one with .to()"
+        )
+
+
+def check_statistics(name: str, mean: Tensor | None, var: Tensor | None, input: Tensor) -> None:
+    """Raise unless the running statistics, if there are any, fit the channels of `input`."""
+    if (mean is None) != (var is None):
+        raise ShapeError(f"{name}: running_mean and running_var must be given both or neither")
+    for what, p in (("running_mean", mean), ("running_var", var)):
+        check_parameter(name, what, p, (input.shape[1],), input)
+        if p is not None and p.requires_grad and is_grad_enabled():
+            raise GraphError(f"{name}: {what} is a statistic and must not require a gradient")
+
+
+def update(running: Tensor, new: Any, momentum: float) -> None:
+    """running = (1 - momentum) running + momentum new, in place and outside the graph."""
+    running.array[...] = running.array * (1.0 - momentum) + momentum * new
+    running.bump()
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return input normalised for each channel, times `weight` plus `bias`.
+
+    Args:
+        input: (N, C) or (N, C, ...).
+        running_mean, running_var: (C,), what evaluation normalises with; training updates them in
+            place. May be None in training.
+        weight, bias: (C,) or None.
+        training: normalise with the mean and variance of this batch.
+        momentum: how much of a running statistic each batch replaces.
+        eps: added to the variance, because a constant channel has none to divide by.
+
+    Raises:
+        ShapeError: sizes that do not fit; in training, channels with fewer than two values.
+    """
+    if only_floating(input, "batch_norm").ndim < 2:
+        raise DimensionError(f"batch_norm: input must be (N, C, ...), got shape {input.shape}")
+    if eps < 0:
+        raise ArgumentError(f"batch_norm: eps must not be negative, got {eps}")
+    check_parameter("batch_norm", "weight", weight, (input.shape[1],), input)
+    check_parameter("batch_norm", "bias", bias, (input.shape[1],), input)
+    check_statistics("batch_norm", running_mean, running_var, input)
+    if not training:
+        return _evaluate(input, running_mean, running_var, weight, bias, eps)
+    n = input.shape[0] * math.prod(input.shape[2:])
+    if n < 2:
+        raise ShapeError(
+            "batch_norm: Expected more than 1 value per channel when training, got input size "
+            f"{input.shape}, which is {n} a channel and has no variance. Use a larger batch, or "
+            "model.eval()"
+        )
+    op = BatchNorm(float(eps))
+    y = op(input, weight, bias)
+    if running_mean is not None and running_var is not None:
+        update(running_mean, op.mean, float(momentum))
+        update(running_var, op.var * (n / (n - 1)), float(momentum))
+    return y
+
+
+def _evaluate(
+    input: Tensor, mean: Tensor | None, var: Tensor | None, weight: Tensor | None,
+    bias: Tensor | None, eps: float,
+) -> Tensor:  # fmt: skip
+    if mean is None or var is None:
+        raise ShapeError(
+            "batch_norm: running_mean must be defined in evaluation mode; pass it, or training=True"
+        )
+    (x,) = widened(input)
+    # Copies, because a training pass may change the statistics before this graph is differentiated.
+    m, v = (wrap(t.array.astype(x.dtype)) for t in (mean, var))
+    scale = rsqrt(v + eps) if weight is None else rsqrt(v + eps) * weight
+    shift = -m * scale if bias is None else bias - m * scale
+    return ScaleShift()(x, scale, shift).to(input.dtype)
