@@ -28,9 +28,7 @@ from .backend import (
     cuda,
     device,
     get_default_device,
-    get_num_threads,
     set_default_device,
-    set_num_threads,
 )
 from .ops.compare import *
 from .ops.arithmetic import *
@@ -58,6 +56,7 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .threads import get_num_threads, set_num_threads
 from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
 from .gradcheck import gradcheck, gradgradcheck
 

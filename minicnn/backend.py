@@ -153,24 +153,3 @@ class cuda:
     def synchronize(cls) -> None:
         """Wait until the GPU has finished all that it was given."""
         cls.module().cuda.Device().synchronize()
-
-
-_blas_limit: Any = None
-
-
-def set_num_threads(number: int) -> None:
-    """Use `number` threads for matrix products (the BLAS library's) in this process."""
-    global _blas_limit
-    if not isinstance(number, int) or number < 1:
-        raise ValueError(f"set_num_threads: expected a positive integer, got {number!r}")
-    from threadpoolctl import threadpool_limits
-
-    _blas_limit = threadpool_limits(limits=number, user_api="blas")
-
-
-def get_num_threads() -> int:
-    """Return how many threads a matrix product uses."""
-    from threadpoolctl import threadpool_info
-
-    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return max(counts, default=1)

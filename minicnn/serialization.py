@@ -16,7 +16,6 @@ Tutorial: `tutorials/09_saving`.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -51,6 +50,8 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
             saved, gradients and graphs are not. Tensors that share memory are saved once each.
         f: a path, or a file open for writing bytes.
     """
+    import json
+
     from safetensors.numpy import save as serialize
 
     arrays: dict[str, np.ndarray] = {}
@@ -77,6 +78,8 @@ def load(
     Raises `FileError` if the file is truncated or altered, `MissingFileError` if it is not there,
     and `UnsupportedError` if it is a pickle, as `torch.save` writes it.
     """
+    import json
+
     if not weights_only:
         raise UnsupportedError("load: minicnn never unpickles, so weights_only must be True")
     if map_location is not None and not isinstance(map_location, (str, device)):
@@ -241,6 +244,8 @@ def _read(f: Any) -> tuple[bytes, str]:
 
 def _parse(content: bytes, name: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the arrays (in the order of the header) and the metadata of a safetensors file."""
+    import json
+
     from safetensors import SafetensorError, deserialize
 
     try:

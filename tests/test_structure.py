@@ -15,7 +15,7 @@ PACKAGE = Path(minicnn.__file__).parent
 # From the ground up: a module may import those on its own line and on the lines above it.
 LAYERS = [
     ["errors", "_version"],
-    ["backend"],
+    ["backend", "threads"],
     ["kernels"],
     ["autograd", "promotion", "random"],
     ["tensor", "printing"],
@@ -28,6 +28,7 @@ LAYERS = [
     ["models"],
     ["visualize"],
     ["training", "summary"],
+    ["gradcases"],
     ["cli"],
     ["__main__", "__init__"],
 ]

@@ -108,7 +108,7 @@ def run_worker(job: Job, tasks: Any, batches: Any, not_mine: list[Any]) -> None:
 def _prepare(job: Job) -> Failure | None:
     """Set up this process; return what went wrong."""
     global _worker_info
-    from ..backend import set_num_threads
+    from ..threads import set_num_threads
 
     try:
         set_num_threads(1)  # the processes share the cores

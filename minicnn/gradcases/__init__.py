@@ -21,7 +21,8 @@ TOLERANCE = Tolerance(eps=1e-6, atol=1e-6, rtol=1e-5)
 
 # Operations without a case, and why.
 NOT_DIFFERENTIABLE = {
-    "Untracked": "comparisons, logic and roundings: the derivative is zero or does not exist",
+    "Untracked": "comparisons, logic and whole numbers: the derivative is zero or does not exist",
+    "Floor": "rounds down without a derivative, as PyTorch's // does; div(rounding_mode=) has one, of zero",
 }
 
 

@@ -79,8 +79,14 @@ def labels(*shape: int, classes: int) -> Recipe:
 
 
 def constant(value: Any) -> Recipe:
-    """The same value every time."""
-    return lambda rng: value
+    """The same value every time; a tensor is copied, and requires a gradient if `value` does."""
+
+    def draw(rng: np.random.Generator) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        return value.detach().clone().requires_grad_(value.requires_grad)
+
+    return draw
 
 
 def probabilities(*shape: int) -> Recipe:

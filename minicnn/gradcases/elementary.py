@@ -20,6 +20,9 @@ def case(name: str, function: object, *recipes: Recipe) -> None:
 
 
 MASK = tensor(np.array([[True, False, True, False], [False, False, True, True], [True] * 4]))
+FACTORS = tensor([0.7, -0.9, 0.31, -0.43], dtype="float64", requires_grad=True)
+LOW = tensor([-0.53, 0.2, -1.4, 0.9], dtype="float64", requires_grad=True)
+HIGH = tensor([[1.03], [0.5], [-0.26]], dtype="float64", requires_grad=True)
 
 # ------------------------------------------------------------------------------- arithmetic
 case("add", lambda a, b: a + b, normal(3, 4), normal(3, 4))
@@ -38,8 +41,9 @@ case("pow-number", lambda a: a**3, normal(3, 4))
 case("pow-fraction", lambda a: a**-1.5, positive(3, 4))
 case("pow", lambda a, b: a**b, positive(3, 4), normal(4))
 case("pow-of-number", lambda b: 2.5**b, normal(3, 4))
-case("remainder", lambda a, b: a % b, constant(tensor([[1.3, -2.2], [3.1, 0.4]], dtype="float64", requires_grad=True)),
-     constant(tensor([0.7, -0.9], dtype="float64", requires_grad=True)))  # fmt: skip
+case("remainder", lambda a, b: a % b, apart(3, 4), constant(FACTORS))
+case("div-floor", lambda a, b: a.div(b, rounding_mode="floor"), apart(3, 4), constant(FACTORS))
+case("div-trunc", lambda a, b: a.div(b, rounding_mode="trunc"), apart(3, 4), constant(FACTORS))
 case("alias", lambda a: Alias()(a), normal(3))
 
 # ------------------------------------------------------------------------------- comparison
@@ -50,9 +54,7 @@ case("maximum-broadcast", lambda a, b: compare.maximum(a, b + 0.05), distinct(3,
 case("minimum", compare.minimum, distinct(3, 4), normal(3, 4))
 case("clamp", lambda a: a.clamp(-0.55, 1.05), distinct(3, 4))
 case("clamp-min", lambda a: a.clamp(min=0.25), distinct(3, 4))
-case("clamp-tensors", lambda a, low, high: a.clamp(low, high), distinct(3, 4),
-     constant(tensor([-0.53, 0.2, -1.4, 0.9], dtype="float64", requires_grad=True)),
-     constant(tensor([[1.03], [0.5], [-0.26]], dtype="float64", requires_grad=True)))  # fmt: skip
+case("clamp-tensors", lambda a, low, high: a.clamp(low, high), distinct(3, 4), constant(LOW), constant(HIGH))
 
 # --------------------------------------------------------------------- functions of one number
 for name, recipe in {

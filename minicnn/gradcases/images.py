@@ -9,6 +9,7 @@ import numpy as np
 
 from ..nn import functional as F
 from ..ops.conv import Conv2d, Conv2dInputGrad, Conv2dWeightGrad
+from ..ops.embedding import RowSums
 from ..ops.pool import AvgPool2d, AvgPool2dInputGrad, MaxPool2dInputGrad, MaxPool2dSelect
 from ..random import get_rng_state, manual_seed, set_rng_state
 from ..tensor import Tensor, tensor
@@ -89,10 +90,11 @@ case("interpolate-bilinear", lambda x: F.interpolate(x, scale_factor=2, mode="bi
 case("interpolate-corners", lambda x: F.interpolate(x, (5, 3), mode="bilinear", align_corners=True), normal(1, 2, 3, 4))
 
 # ---------------------------------------------------------------------------- normalisation
+MEAN = constant(tensor([0.2, -0.1], dtype="float64"))
+VARIANCE = constant(tensor([0.7, 1.3], dtype="float64"))
 case("batch_norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, True), normal(3, 2, 2, 3), normal(2), normal(2))
 case("batch_norm-plain", lambda x: F.batch_norm(x, None, None, training=True), normal(5, 3))
-case("batch_norm-evaluation", lambda x, w, b: F.batch_norm(x, tensor([0.2, -0.1], dtype="float64"),
-     tensor([0.7, 1.3], dtype="float64"), w, b), normal(3, 2, 4), normal(2), normal(2))  # fmt: skip
+case("batch_norm-evaluation", F.batch_norm, normal(3, 2, 4), MEAN, VARIANCE, normal(2), normal(2))
 case("layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b), normal(2, 3, 4), normal(4), normal(4))
 case("layer_norm-image", lambda x: F.layer_norm(x, (2, 3)), normal(2, 2, 2, 3))
 case("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b), normal(2, 4, 2, 2), normal(4), normal(4))
@@ -107,6 +109,7 @@ case("dropout1d", seeded(lambda x: F.dropout1d(x, 0.4)), normal(3, 4, 2))
 case("dropout2d", seeded(lambda x: F.dropout2d(x, 0.4)), normal(3, 4, 2, 2))
 case("embedding", F.embedding, labels(2, 3, classes=5), normal(5, 2))
 case("embedding-padding", lambda i, w: F.embedding(i, w, padding_idx=1), constant(tensor([[0, 2], [3, 0]])), normal(5, 2))
+case("RowSums", lambda x, i: RowSums(4)(x, i), normal(2, 3, 2), labels(2, 3, classes=4))
 
 
 # ------------------------------------------------------------------------ a network, by hand

@@ -8,7 +8,7 @@ from typing import Any
 from .. import nn
 from ..nn import functional as F
 from ..tensor import Tensor, tensor
-from .case import Case, Recipe, apart, constant, distinct, labels, normal, positive
+from .case import Case, Recipe, apart, constant, distinct, labels, normal, positive, probabilities
 from .images import seeded
 
 CASES: list[Case] = []
@@ -106,6 +106,8 @@ layer("BatchNorm1d-sequence", lambda: nn.BatchNorm1d(2, momentum=None), normal(3
 layer("BatchNorm2d", lambda: nn.BatchNorm2d(2), normal(3, 2, 2, 3))
 layer("BatchNorm2d-evaluation", lambda: evaluating(nn.BatchNorm2d(2)), normal(2, 2, 2, 2))
 layer("BatchNorm2d-plain", lambda: nn.BatchNorm2d(2, affine=False, track_running_stats=False), normal(3, 2, 2, 2))
+layer("InstanceNorm1d", lambda: nn.InstanceNorm1d(2), normal(2, 2, 5))
+layer("RMSNorm", lambda: nn.RMSNorm(4), normal(2, 3, 4))
 layer("InstanceNorm2d", lambda: nn.InstanceNorm2d(2, affine=True), normal(2, 2, 3, 2))
 layer("LayerNorm", lambda: nn.LayerNorm((2, 3)), normal(2, 2, 3))
 layer("GroupNorm", lambda: nn.GroupNorm(2, 4), normal(2, 4, 2, 2))
@@ -135,3 +137,4 @@ layer("CrossEntropyLoss", lambda: nn.CrossEntropyLoss(label_smoothing=0.1), norm
 layer("NLLLoss", lambda: nn.NLLLoss(), normal(3, 4), labels(3, classes=4))
 layer("BCELoss", lambda: nn.BCELoss(), CHANCES, CHANCES)
 layer("BCEWithLogitsLoss", lambda: nn.BCEWithLogitsLoss(), normal(3, 4), CHANCES)
+layer("KLDivLoss", lambda: nn.KLDivLoss(reduction="batchmean"), normal(3, 4), probabilities(3, 4))

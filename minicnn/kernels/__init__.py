@@ -43,8 +43,8 @@ TABLE: dict[str, dict[str, Callable[..., Any]]] = {
         "cpu": cpu_pool.avg_pool2d_input_grad,
     },
     "resample": {"reference": resample.resample},
-    "batch_norm": {"reference": norm.batch_norm, "cpu": cpu_norm.batch_norm},
-    "batch_norm_grad": {"reference": norm.batch_norm_grad, "cpu": cpu_norm.batch_norm_grad},
+    "channel_norm": {"reference": norm.channel_norm, "cpu": cpu_norm.channel_norm},
+    "channel_norm_grad": {"reference": norm.channel_norm_grad, "cpu": cpu_norm.channel_norm_grad},
     "scale_shift": {"reference": norm.scale_shift, "cpu": cpu_norm.scale_shift},
 }
 

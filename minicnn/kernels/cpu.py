@@ -11,9 +11,12 @@ What differs from the plain im2col, and what each step buys:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..threads import add_up, each
 from .geometry import Padding, Pair
 from .layout import (
     Windows,
@@ -81,21 +84,33 @@ def _group(x: np.ndarray, g: int, groups: int) -> np.ndarray:
 
 @in_float32
 def conv2d(
-    x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    x: np.ndarray,
+    w: np.ndarray,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    b: np.ndarray | None = None,
 ) -> np.ndarray:
-    """y = columns(x) w, block by block, written straight into channels-last memory."""
+    """y = columns(x) w + b, block by block, written straight into channels-last memory."""
     f, c, kernel = len(w), w.shape[1], w.shape[2:]
     out_hw = output_hw(x.shape[2:], kernel, stride, padding, dilation)
     windows = Windows(out_hw, kernel, stride, padding, dilation)
     y = channels_last((len(x), f, *out_hw), x.dtype)
     if c == 1 and f == groups > 1:
-        _depthwise(x, w, y, windows)
+        _depthwise(x, w, b, y, windows)
         return y
     for g, wg in enumerate(np.split(w, groups)):
         xg, yg, filters = _group(x, g, groups), _group(y, g, groups), _filters(wg)
-        for images, rows in blocks(len(x), out_hw[0], _row_bytes(xg, windows)):
+        bg = None if b is None else b[g * len(wg) : (g + 1) * len(wg)]
+
+        def piece(images: slice, rows: slice, xg=xg, yg=yg, filters=filters, bg=bg) -> None:
             columns = _columns(xg[images], rows, windows)  # (B R OW, K)
-            np.matmul(columns, filters, out=as_rows(yg[images, :, rows]))
+            pixels = np.matmul(columns, filters, out=as_rows(yg[images, :, rows]))
+            if bg is not None:
+                pixels += bg
+
+        each(piece, blocks(len(x), out_hw[0], _row_bytes(xg, windows)))
     return y
 
 
@@ -140,7 +155,8 @@ def _scatter_columns(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Win
     (kh, kw), oh, c = windows.kernel, windows.out_hw[0], dx.shape[1]
     filters = w.transpose(0, 2, 3, 1).reshape(len(w), -1)  # (F, KH KW C)
     row_bytes = _row_bytes(dx, windows)
-    for images in _images(len(dy), oh * row_bytes):
+
+    def piece(images: slice, _: slice) -> None:
         with adding_into(dx[images], windows.rectangle()) as total:
             for part, rows in blocks(len(total), oh, row_bytes):
                 band = dy[images][part, :, rows]  # (B, F, R, OW)
@@ -151,13 +167,11 @@ def _scatter_columns(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Win
                 for i, j, y, x in windows.taps(rows):
                     seen[:, :, y, x] += columns[i, j]
 
+    each(piece, blocks(len(dy), 1, oh * row_bytes))
+
 
 def _bhw(x: np.ndarray) -> tuple[int, int, int]:
     return x.shape[0], x.shape[2], x.shape[3]
-
-
-def _images(count: int, bytes_per_image: int) -> list[slice]:
-    return [images for images, _ in blocks(count, 1, bytes_per_image)]
 
 
 @in_float32
@@ -178,9 +192,16 @@ def conv2d_weight_grad(
     dw = np.zeros((groups, f, c * kernel_hw[0] * kernel_hw[1]), dy.dtype)
     for g in range(groups):
         xg, dyg = _group(x, g, groups), _group(dy, g, groups)
-        for images, rows in blocks(len(x), dy.shape[2], _row_bytes(xg, windows)):
+
+        def piece(images: slice, rows: slice, total: Any, xg=xg, dyg=dyg) -> None:
             columns = _columns(xg[images], rows, windows)  # (B R OW, K)
-            dw[g] += as_rows(dyg[images, :, rows]).T @ columns
+            total += np.matmul(
+                as_rows(dyg[images, :, rows]).T,
+                columns,
+                out=workspace("dw", total.shape, total.dtype),
+            )
+
+        add_up(piece, blocks(len(x), dy.shape[2], _row_bytes(xg, windows)), dw[g])
     if _few(c):
         return dw.reshape(groups * f, c, *kernel_hw)
     dw = dw.reshape(groups * f, *kernel_hw, c).transpose(0, 3, 1, 2)
@@ -206,9 +227,12 @@ def _slices(x: np.ndarray, rows: slice, windows: Windows) -> list:
     return [(i, j, piece[:, y, x]) for i, j, y, x in windows.taps(rows)]
 
 
-def _depthwise(x: np.ndarray, w: np.ndarray, y: np.ndarray, windows: Windows) -> None:
+def _depthwise(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray, windows: Windows
+) -> None:
     weights = _per_pixel(w, windows.out_hw[1])
-    for images, rows in blocks(len(x), windows.out_hw[0], 4 * weights[0, 0].nbytes):
+
+    def piece(images: slice, rows: slice) -> None:
         total = y[images, :, rows].transpose(0, 2, 3, 1)  # (B, R, OW, C)
         product = workspace("product", total.shape, x.dtype)
         for i, j, pixels in _slices(x[images], rows, windows):
@@ -217,11 +241,16 @@ def _depthwise(x: np.ndarray, w: np.ndarray, y: np.ndarray, windows: Windows) ->
             else:
                 np.multiply(pixels, weights[i, j], out=product)
                 total += product
+        if b is not None:
+            total += b
+
+    each(piece, blocks(len(x), windows.out_hw[0], 4 * weights[0, 0].nbytes))
 
 
 def _depthwise_input_grad(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Windows) -> None:
     weights = _per_pixel(w, windows.out_hw[1])
-    for images in _images(len(dy), 4 * windows.out_hw[0] * weights[0, 0].nbytes):
+
+    def piece(images: slice, _: slice) -> None:
         pixels = dy[images].transpose(0, 2, 3, 1)  # (B, OH, OW, C)
         product = workspace("product", pixels.shape, dy.dtype)
         with adding_into(dx[images], windows.rectangle()) as total:
@@ -229,15 +258,20 @@ def _depthwise_input_grad(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows
                 np.multiply(pixels, weights[i, j], out=product)
                 total[:, :, y, x] += product.transpose(0, 3, 1, 2)
 
+    each(piece, blocks(len(dy), 1, 4 * windows.out_hw[0] * weights[0, 0].nbytes))
+
 
 def _depthwise_weight_grad(dy: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarray:
     c, (oh, ow) = x.shape[1], windows.out_hw
-    dw = np.zeros((c, 1, *windows.kernel), dy.dtype)
-    for images, rows in blocks(len(x), oh, 4 * ow * c * x.itemsize):
+    dw = np.zeros((*windows.kernel, c), dy.dtype)
+
+    def piece(images: slice, rows: slice, total: np.ndarray) -> None:
         pixels_dy = dy[images, :, rows].transpose(0, 2, 3, 1)  # (B, R, OW, C)
         product = workspace("product", pixels_dy.shape, x.dtype)
         ones = np.ones(product.size // c, x.dtype)
         for i, j, pixels in _slices(x[images], rows, windows):
             np.multiply(pixels, pixels_dy, out=product)
-            dw[:, 0, i, j] += ones @ product.reshape(-1, c)  # a sum of columns, at BLAS speed
-    return dw
+            total[i, j] += ones @ product.reshape(-1, c)  # a sum of columns, at BLAS speed
+
+    add_up(piece, blocks(len(x), oh, 4 * ow * c * x.itemsize), dw)
+    return np.ascontiguousarray(dw.transpose(2, 0, 1)[:, None])

@@ -1,97 +1,129 @@
-"""Batch normalisation on the CPU: few passes over memory, in long runs.
+"""Normalisation on the CPU: few passes over memory, in long runs.
 
 *Long runs.* NumPy starts a new inner loop for every row, and a row of 32 channels is too short for
-that. So 2^k rows are read as one, and the channels' statistics repeated 2^k times. It changes no
-memory, halves the time, and shortens the chains of sums, so that float32 suffices within one.
+that. So 2^k rows are read as one, and what belongs to a channel is repeated 2^k times. It moves no
+memory, halves the time, and shortens the chains of sums, so that float32 suffices within a block.
 
-*Blocks.* Rows are taken in pieces that stay in cache while several operations go over them.
+*Blocks.* Rows are taken in pieces that stay in cache while several operations go over them. The
+sums of the blocks are added in float64.
+
+*No x_hat.* y and dx are both of the form p dy + q x + s with numbers p, q, s for each channel.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .layout import workspace
+from .layout import blocks, workspace
 
 RUN = 1024  # numbers; measured: 256 to 65536 are alike, 32 takes twice as long
-BLOCK_BYTES = 1 << 20  # measured: 256 kB to 4 MB are alike
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+Block = tuple[slice, slice]
 
 
-def in_long_runs(x: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return (R, C) as (R / k, k C) and k, the largest power of two that fits `RUN` and R."""
-    r, c = x.shape
-    k = math.gcd(r, 1 << max(0, (RUN // c).bit_length() - 1))
-    return x.reshape(r // k, k * c), k
+class _Runs:
+    """How an array (B, P, C) is read: as (B, P / k, k C), in blocks."""
 
+    def __init__(self, x: np.ndarray, groups: int):
+        self.shape, self.dtype, self.groups = x.shape, x.dtype, groups
+        b, p, c = x.shape
+        # The largest power of two that divides P and keeps to the length of a run.
+        self.k = math.gcd(p, 1 << max(0, (RUN // c).bit_length() - 1))
+        self.read = (b, p // self.k, self.k * c)
 
-def blocks(x: np.ndarray) -> Iterator[slice]:
-    """Yield slices that cover the rows of `x` in pieces of about `BLOCK_BYTES`."""
-    step = max(1, BLOCK_BYTES // (x.shape[1] * x.itemsize))
-    return (slice(start, start + step) for start in range(0, len(x), step))
+    def blocks(self) -> Iterator[Block]:
+        """Yield the (parts, rows) of each block."""
+        return blocks(self.read[0], self.read[1], self.read[2] * self.dtype.itemsize)
 
+    def long(self, v: np.ndarray) -> np.ndarray:
+        """Return numbers for each channel, (B, C), as ones for each place of a run, (B, 1, k C)."""
+        return np.tile(v.astype(self.dtype, copy=False), (1, self.k))[:, None]
 
-def _fold(sums: np.ndarray, k: int, dtype: Any) -> np.ndarray:
-    """Return the sums of C columns from those of the k C columns of long runs."""
-    return sums.reshape(k, -1).sum(0).astype(dtype)
+    def channel_sums(self, terms: Callable[[Block], np.ndarray]) -> np.ndarray:
+        """Return sums (B, C), in float64, of the sums over rows that `terms` gives for a block."""
+        total = np.zeros((self.read[0], self.read[2]))
+        for block in self.blocks():
+            total[block[0]] += terms(block)
+        return total.reshape(self.read[0], self.k, -1).sum(1)
+
+    def group_means(self, sums: np.ndarray) -> np.ndarray:
+        """Return the mean over each group, (B, G), from sums over each channel, (B, C)."""
+        b, p, c = self.shape
+        return sums.reshape(b, self.groups, -1).sum(2) / (p * c // self.groups)
+
+    def to_channels(self, v: np.ndarray) -> np.ndarray:
+        """Return a group's number (B, G) for each of its channels, (B, C)."""
+        return np.repeat(v, self.shape[2] // self.groups, axis=1)
 
 
 def _centred(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return np.subtract(x, mean, out=workspace("centred", x.shape, x.dtype))
 
 
-def batch_norm(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray, eps: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """See `norm.batch_norm`."""
-    runs, k = in_long_runs(x)
-    totals = np.zeros(runs.shape[1])  # float64: it collects the sums of many blocks
-    for rows in blocks(runs):
-        totals += runs[rows].sum(0)
-    mean = _fold(totals / len(x), k, x.dtype)
-    totals[:], long_mean = 0, np.tile(mean, k)
-    for rows in blocks(runs):
-        d = _centred(runs[rows], long_mean)
-        totals += np.einsum("ij,ij->j", d, d)
-    var = _fold(totals / len(x), k, x.dtype)
-    scale = w / np.sqrt(var + eps)
-    return scale_shift(x, scale, b - mean * scale), mean, var
+def channel_norm(x: np.ndarray, w: np.ndarray, b: np.ndarray, groups: int, eps: float) -> Arrays:
+    """See `norm.channel_norm`."""
+    how = _Runs(x, groups)
+    x = x.reshape(how.read)
+    mean = how.group_means(how.channel_sums(lambda block: x[block].sum(1)))  # (B, G)
+    m = how.to_channels(mean.astype(x.dtype))  # (B, C)
+    long_mean = how.long(m)
+
+    def squares(block: Block) -> np.ndarray:
+        d = _centred(x[block], long_mean[block[0]])
+        return np.einsum("brc,brc->bc", d, d)
+
+    var = how.group_means(how.channel_sums(squares))  # (B, G)
+    scale = w / np.sqrt(how.to_channels(var) + eps)  # (B, C)
+    y = _affine(how, x, scale, b - m * scale)
+    return y, mean.astype(x.dtype), var.astype(x.dtype)
 
 
-def batch_norm_grad(
+def channel_norm_grad(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray, mean: np.ndarray, inv_std: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """See `norm.batch_norm_grad`. dx is summed up as p dy + q x + s, with one p, q, s a channel."""
-    (runs, k), n = in_long_runs(x), len(x)
-    dy_runs = dy.reshape(runs.shape)
-    sums, products = np.zeros(runs.shape[1]), np.zeros(runs.shape[1])
-    long_mean = np.tile(mean, k)
-    for rows in blocks(runs):
-        d = _centred(runs[rows], long_mean)
-        sums += dy_runs[rows].sum(0)
-        products += np.einsum("ij,ij->j", dy_runs[rows], d)
-    db, dw = _fold(sums, k, x.dtype), _fold(products, k, x.dtype) * inv_std
-    p = w * inv_std
-    q = -p * inv_std * (dw / n)
-    s = -p * (db / n) - q * mean
-    p, q, s = (np.tile(v, k) for v in (p, q, s))
-    dx = np.empty_like(runs)
-    for rows in blocks(runs):
-        np.multiply(runs[rows], q, out=dx[rows])
-        dx[rows] += s
-        dx[rows] += np.multiply(dy_runs[rows], p, out=workspace("centred", dx[rows].shape, x.dtype))
-    return dx.reshape(x.shape), dw, db
+) -> Arrays:
+    """See `norm.channel_norm_grad`. With r = inv_std, n numbers in a group, sums over a group:
+
+    dx = p dy + q x + s,  p = w r,  q = -r^3 sum(w dy (x - m)) / n,  s = -r sum(w dy) / n - q m.
+    """
+    how = _Runs(x, mean.shape[1])
+    x, dy = x.reshape(how.read), dy.reshape(how.read)
+    m, r = how.to_channels(mean), how.to_channels(inv_std)  # (B, C)
+    long_mean = how.long(m)
+
+    def products(block: Block) -> np.ndarray:
+        return np.einsum("brc,brc->bc", dy[block], _centred(x[block], long_mean[block[0]]))
+
+    sum_dy = how.channel_sums(lambda block: dy[block].sum(1))  # (B, C)
+    sum_dy_x = how.channel_sums(products)  # (B, C), of dy (x - m)
+    p = w * r
+    q = -(r**3) * how.to_channels(how.group_means(w * sum_dy_x))
+    s = -r * how.to_channels(how.group_means(w * sum_dy)) - q * m
+    p, q, s = how.long(p), how.long(q), how.long(s)
+    dx = np.empty_like(x)
+    for block in how.blocks():
+        part, parts = dx[block], block[0]
+        np.multiply(x[block], q[parts], out=part)
+        part += s[parts]
+        part += np.multiply(dy[block], p[parts], out=workspace("centred", part.shape, x.dtype))
+    dw, db = (sum_dy_x * r).sum(0).astype(x.dtype), sum_dy.sum(0).astype(x.dtype)  # (C,)
+    return dx.reshape(how.shape), dw, db
 
 
 def scale_shift(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """See `norm.scale_shift`."""
-    runs, k = in_long_runs(x)
-    scale, shift = np.tile(scale, k), np.tile(shift, k)
-    y = np.empty_like(runs)
-    for rows in blocks(runs):
-        np.multiply(runs[rows], scale, out=y[rows])
-        y[rows] += shift
-    return y.reshape(x.shape)
+    how = _Runs(x, 1)
+    return _affine(how, x.reshape(how.read), scale[None], shift[None])
+
+
+def _affine(how: _Runs, x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return x scale + shift, for x as read and (B, C) or (1, C)."""
+    size = (how.shape[0], how.shape[2])
+    scale, shift = (how.long(np.broadcast_to(v, size)) for v in (scale, shift))
+    y = np.empty_like(x)
+    for block in how.blocks():
+        np.multiply(x[block], scale[block[0]], out=y[block])
+        y[block] += shift[block[0]]
+    return y.reshape(how.shape)

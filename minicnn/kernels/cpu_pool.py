@@ -7,18 +7,20 @@ of a few images keep the slices in cache from tap to tap.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..threads import each
 from . import reference
 from .geometry import Padding, Pair
 from .layout import Windows, adding_into, blocks, channels_last, cut, in_float32, workspace
 
 
-def _image_blocks(x: np.ndarray) -> list[slice]:
-    """Return slices of the batch of about half a cache of pixels each."""
-    return [images for images, _ in blocks(len(x), 1, 2 * x[0].nbytes)]
+def _each_block(function: Callable[[slice], None], x: np.ndarray) -> None:
+    """Call `function` for slices of the batch of about half a cache of pixels each, on threads."""
+    each(function, [(images,) for images, _ in blocks(len(x), 1, 2 * x[0].nbytes)])
 
 
 @in_float32
@@ -30,13 +32,16 @@ def max_pool2d(
     small = np.min_scalar_type(kernel[0] * kernel[1])  # a byte for all but giant windows
     y = channels_last((*x.shape[:2], *out_hw), x.dtype)
     winner = channels_last(y.shape, small)
-    for images in _image_blocks(x):
+
+    def block(images: slice) -> None:
         piece = cut(x[images], windows.rectangle(), fill=-np.inf)
         _running_maximum(piece, y[images], winner[images], windows)
         if not np.isfinite(y[images]).all():  # NaN, or nothing above the padding: think twice
             y[images], winner[images] = reference.max_pool2d(
                 x[images], kernel, stride, padding, dilation, out_hw
             )
+
+    _each_block(block, x)
     return y, winner
 
 
@@ -81,7 +86,8 @@ def max_pool2d_input_grad(
     windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
     dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
     bits = np.dtype(f"i{dy.itemsize}")
-    for images in _image_blocks(dx):
+
+    def block(images: slice) -> None:
         gradient = cut(dy[images], ((0, dy.shape[2]), (0, dy.shape[3])))
         won = winner[images]
         here, mask = _scratch("here", won, bool), _scratch("mask", won, bits)
@@ -92,6 +98,8 @@ def max_pool2d_input_grad(
                 np.negative(mask, out=mask)  # 1 becomes -1, which is all ones
                 np.bitwise_and(mask, gradient.view(bits), out=mask)
                 total[:, :, rows, columns] += mask.view(dy.dtype)
+
+    _each_block(block, dx)
     return dx
 
 
@@ -102,7 +110,8 @@ def avg_pool2d(
     """y: the sum of each window over `divisor`."""
     windows = Windows(out_hw, kernel, stride, padding)
     y = channels_last((*x.shape[:2], *out_hw), x.dtype)
-    for images in _image_blocks(x):
+
+    def block(images: slice) -> None:
         piece, total = cut(x[images], windows.rectangle()), y[images]
         for i, j, rows, columns in windows.taps():
             if i == j == 0:
@@ -110,6 +119,8 @@ def avg_pool2d(
             else:
                 total += piece[:, :, rows, columns]
         total /= divisor
+
+    _each_block(block, x)
     return y
 
 
@@ -120,10 +131,13 @@ def avg_pool2d_input_grad(
     """dx: each output's gradient, over `divisor`, goes to every pixel of its window."""
     windows = Windows(dy.shape[2:], kernel, stride, padding)
     dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
-    for images in _image_blocks(dx):
+
+    def block(images: slice) -> None:
         share = _scratch("share", dy[images], dy.dtype)
         np.divide(dy[images], divisor, out=share)
         with adding_into(dx[images], windows.rectangle()) as total:
             for _, _, rows, columns in windows.taps():
                 total[:, :, rows, columns] += share
+
+    _each_block(block, dx)
     return dx

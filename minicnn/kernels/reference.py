@@ -86,9 +86,15 @@ def col2im(columns: Array, input_hw: Pair, stride: Pair, padding: Padding, dilat
 
 
 def conv2d(
-    x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    b: Array | None = None,
 ) -> Array:
-    """y[n, f, oh, ow] = sum over c, i, j of x[n, c, oh SH + i DH, ow SW + j DW] w[f, c, i, j].
+    """y[n, f, oh, ow] = sum over c, i, j of x[n, c, oh SH + i DH, ow SW + j DW] w[f, c, i, j] + b[f].
 
     With groups, each of the G groups of F / G filters sees its own C / G channels.
     Costs N F OH OW KH KW C / G multiply-adds, and KH KW copies of the input in memory.
@@ -98,7 +104,8 @@ def conv2d(
     columns = im2col(x, (kh, kw), stride, padding, dilation, (oh, ow))
     columns = columns.reshape(groups, c * kh * kw, n * oh * ow)  # (G, K, N OH OW)
     y = w.reshape(groups, f // groups, c * kh * kw) @ columns  # (G, F/G, N OH OW)
-    return y.reshape(f, n, oh, ow).swapaxes(0, 1)
+    y = y.reshape(f, n, oh, ow).swapaxes(0, 1)
+    return y if b is None else y + b[:, None, None]
 
 
 def conv2d_input_grad(

@@ -45,7 +45,9 @@ class _ConvNd(Module):
         self.out_channels = out_channels
         self.kernel_size = self._per_axis(kernel_size, "kernel_size")
         self.stride = self._per_axis(stride, "stride")
-        self.padding = padding if isinstance(padding, str) else self._per_axis(padding, "padding")
+        self.padding: Any = padding
+        if not isinstance(padding, str):
+            self.padding = self._per_axis(padding, "padding")
         self.dilation = self._per_axis(dilation, "dilation")
         self.output_padding = self._per_axis(output_padding, "output_padding")
         self.groups = groups
@@ -81,7 +83,7 @@ class _ConvNd(Module):
         if mode not in _MODES:
             raise ArgumentError(f"{name}: padding_mode must be one of {_MODES}, got {mode!r}")
 
-    def _per_axis(self, value: Any, what: str) -> tuple[int, ...]:
+    def _per_axis(self, value: Any, what: str) -> tuple[Any, ...]:
         """Return `value`, a number or one number a spatial axis, as a tuple."""
         if not isinstance(value, (tuple, list)):
             return (value,) * self.axes

@@ -106,8 +106,8 @@ class Embedding(Module):
                 f"Embedding: the vectors must be a matrix (V, D), got shape {embeddings.shape}"
             )
         return cls(
-            *embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
-            _weight=embeddings, _freeze=freeze,
+            embeddings.shape[0], embeddings.shape[1], padding_idx, max_norm, norm_type,
+            scale_grad_by_freq, sparse, _weight=embeddings, _freeze=freeze,
         )  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity: a linear layer that passes its inputs on."""
     _check_matrix(tensor, "eye_")
-    return _fill(tensor, np.eye(*tensor.shape))
+    return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -174,7 +174,8 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     centre = tuple(n // 2 for n in shape[2:])
     for channel in range(min(per_group, shape[1])):
         for group in range(groups):
-            values[(group * per_group + channel, channel, *centre)] = 1
+            place = (group * per_group + channel, channel, *centre)
+            values[place] = 1
     return _fill(tensor, values)
 
 

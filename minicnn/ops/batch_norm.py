@@ -33,16 +33,15 @@ from .softmax import at_least_float32
 __all__ = ["batch_norm"]
 
 
-def as_rows(x: Any) -> Any:
-    """Return the array (N, C, ...) as a matrix of one pixel a row, (R, C): a view if C is last."""
+def as_parts(x: Any, parts: int) -> Any:
+    """Return the array (N, C, ...) as (parts, P, C), a view if its channels are last in memory."""
     pixels = x.shape[0] * math.prod(x.shape[2:])
-    return array_module(x).moveaxis(x, 1, -1).reshape(pixels, x.shape[1])
+    return array_module(x).moveaxis(x, 1, -1).reshape(parts, pixels // max(parts, 1), x.shape[1])
 
 
-def from_rows(rows: Any, shape: tuple[int, ...]) -> Any:
-    """Return a matrix of one pixel a row with `shape` (N, C, ...), channels last in memory."""
-    y = rows.reshape(shape[0], *shape[2:], shape[1])
-    return array_module(rows).moveaxis(y, -1, 1)
+def from_parts(y: Any, shape: tuple[int, ...]) -> Any:
+    """Return (parts, P, C) with `shape` (N, C, ...); its channels are last in memory."""
+    return array_module(y).moveaxis(y.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
 
 
 def per_channel(v: Tensor, ndim: int) -> Tensor:
@@ -50,45 +49,66 @@ def per_channel(v: Tensor, ndim: int) -> Tensor:
     return v.reshape(v.shape[0], *(1,) * (ndim - 2))
 
 
+class ChannelNorm(FusedOp):
+    """What batch norm and group norm share: all but what the means are taken over."""
+
+    eps: float
+
+    def normalize(self, x: Any, w: Any, b: Any, parts: int, groups: int) -> Any:
+        """Return the array x normalised in `parts`, and keep their statistics."""
+        pieces = as_parts(at_least_float32(x), parts)  # (B, P, C)
+        ones = array_module(x).ones(x.shape[1], dtype=pieces.dtype)
+        w = ones if w is None else w.astype(pieces.dtype, copy=False)
+        b = ones * 0.0 if b is None else b.astype(pieces.dtype, copy=False)
+        kernel = kernels.get("channel_norm", pieces, w, b)
+        y, self.mean, self.var = kernel(pieces, w, b, groups, self.eps)
+        return from_parts(y, x.shape).astype(x.dtype, copy=False)
+
+    def fast_backward(self, needs: Any, dy: Any, x: Any, w: Any) -> tuple:
+        xp, parts = array_module(x), len(self.mean)
+        x_parts = as_parts(at_least_float32(x), parts)
+        dy_parts = as_parts(at_least_float32(dy), parts)
+        ones = xp.ones(x.shape[1], dtype=x_parts.dtype)
+        w = ones if w is None else w.astype(ones.dtype, copy=False)
+        inv_std = 1.0 / xp.sqrt(self.var + self.eps)
+        kernel = kernels.get("channel_norm_grad", dy_parts, x_parts, w, inv_std)
+        dx, dw, db = kernel(dy_parts, x_parts, w, self.mean, inv_std)
+        return from_parts(dx, x.shape), dw, db
+
+
+def standardized(x: Tensor, dim: tuple[int, ...], eps: float) -> Tensor:
+    """Return (x - mean) / sqrt(var + eps) over `dim`, in differentiable operations."""
+    centred = x - mean(x, dim, keepdim=True)
+    return centred * rsqrt(mean(square(centred), dim, keepdim=True) + eps)
+
+
+def affine(y: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
+    """Return y w + b, for y (N, C, ...) and w, b (C,) or None."""
+    y = y if w is None else y * per_channel(w, y.ndim)
+    return y if b is None else y + per_channel(b, y.ndim)
+
+
 @dataclass(eq=False, repr=False)
-class BatchNorm(FusedOp):
+class BatchNorm(ChannelNorm):
     """y = w x_hat + b,  x_hat = (x - m) r,  m = mean x,  r = 1 / sqrt(mean (x - m)^2 + eps).
 
     dx = w r (dy - mean dy - x_hat mean(dy x_hat)),  dw = sum dy x_hat,  db = sum dy, all means and
-    sums over everything but the channels. Shapes: x, y (N, C, ...), w and b (C,) or None for 1 and
-    0.
+    sums over everything but the channels. Shapes: x, y (N, C, ...), w and b (C,), or None for 1
+    and 0.
 
     The two means in dx are what is lost because m and r depend on x too: dx has no part along 1 and
-    none along x_hat, since adding a constant to x or stretching it does not change y.
+    none along x_hat, since adding a constant to x, or stretching it, does not change y.
     """
 
     eps: float
 
     def forward(self, x: Any, w: Any, b: Any) -> Any:
-        xp, rows = array_module(x), as_rows(at_least_float32(x))  # (R, C)
-        kernel = kernels.get("batch_norm", rows)
-        ones = xp.ones(x.shape[1], dtype=rows.dtype)
-        w = ones if w is None else w.astype(rows.dtype, copy=False)
-        b = ones * 0.0 if b is None else b.astype(rows.dtype, copy=False)
-        y, self.mean, self.var = kernel(rows, w, b, self.eps)
-        return from_rows(y, x.shape).astype(x.dtype, copy=False)
-
-    def fast_backward(self, needs: Any, dy: Any, x: Any, w: Any) -> tuple:
-        xp, rows = array_module(x), as_rows(at_least_float32(x))
-        kernel = kernels.get("batch_norm_grad", rows)
-        inv_std = 1.0 / xp.sqrt(self.var + self.eps)
-        w = xp.ones_like(self.var) if w is None else w.astype(rows.dtype, copy=False)
-        dx, dw, db = kernel(as_rows(at_least_float32(dy)), rows, w, self.mean, inv_std)
-        return from_rows(dx, x.shape), dw, db
+        return self.normalize(x, w, b, parts=1, groups=x.shape[1])
 
     def reference(self, x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
         (wide,) = widened(x)
         over = (0, *range(2, x.ndim))
-        centred = wide - mean(wide, over, keepdim=True)
-        y = centred * rsqrt(mean(square(centred), over, keepdim=True) + self.eps)
-        y = y if w is None else y * per_channel(w, x.ndim)
-        y = y if b is None else y + per_channel(b, x.ndim)
-        return y.to(x.dtype)
+        return affine(standardized(wide, over, self.eps), w, b).to(x.dtype)
 
 
 class ScaleShift(Op):
@@ -98,8 +118,8 @@ class ScaleShift(Op):
     """
 
     def forward(self, x: Any, s: Any, t: Any) -> Any:
-        rows = as_rows(x)
-        return from_rows(kernels.get("scale_shift", rows, s, t)(rows, s, t), x.shape)
+        parts = as_parts(x, 1)  # (1, P, C)
+        return from_parts(kernels.get("scale_shift", parts, s, t)(parts, s, t), x.shape)
 
     def dx(self, dy: Tensor, s: Tensor) -> Tensor:
         return ScaleShift()(dy, s, wrap(array_module(s.array).zeros_like(s.array)))
@@ -189,8 +209,8 @@ def batch_norm(
     op = BatchNorm(float(eps))
     y = op(input, weight, bias)
     if running_mean is not None and running_var is not None:
-        update(running_mean, op.mean, float(momentum))
-        update(running_var, op.var * (n / (n - 1)), float(momentum))
+        update(running_mean, op.mean[0], float(momentum))
+        update(running_var, op.var[0] * (n / (n - 1)), float(momentum))
     return y
 
 

@@ -125,9 +125,9 @@ def _number_or_array(x: Tensor, part: Any) -> Any:
     """Return one part of an index as a bool, an int, or an array of integers or bools."""
     if isinstance(part, (bool, np.bool_)):
         return bool(part)
-    if isinstance(part, (list, range)):
+    if isinstance(part, (list, range, np.ndarray)):
         part = np.asarray(_plain(part))
-        part = part.astype(np.int64) if part.size == 0 else part
+        part = part.astype(np.int64) if part.size == 0 and part.dtype != bool else part
     elif isinstance(part, Tensor):
         # A copy, because the backward pass needs the index as it is now.
         part = part.array.copy()
@@ -170,10 +170,24 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 def read(x: Tensor, index: tuple) -> Tensor:
     """Return x[index] for an index in which numbers and arrays do not meet."""
+    _check_masks(x, index)
     try:
         return Index(index)(x)
     except IndexError as error:
         raise DimensionError(f"index: {error}; the tensor has shape {x.shape}") from None
+
+
+def _check_masks(x: Tensor, index: tuple) -> None:
+    """Raise if a mask in `index` has another shape than the dimensions it stands for."""
+    sizes = [i.ndim if getattr(i, "dtype", None) == bool else int(i is not None) for i in index]
+    for k, part in enumerate(index):
+        if getattr(part, "dtype", None) == bool:
+            after_dots = any(i is Ellipsis for i in index[:k])
+            start = x.ndim - sum(sizes[k:]) if after_dots else sum(sizes[:k])
+            if x.shape[start : start + part.ndim] != part.shape:
+                raise DimensionError(
+                    f"index: a mask of shape {part.shape} does not fit a tensor of shape {x.shape} at dim {start}"
+                )
 
 
 def is_trivial(basic: tuple) -> bool:

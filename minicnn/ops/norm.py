@@ -21,7 +21,15 @@ from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
 from .activation import only_floating
-from .batch_norm import batch_norm, check_parameter, check_statistics, per_channel, update
+from .batch_norm import (
+    ChannelNorm,
+    affine,
+    batch_norm,
+    check_parameter,
+    check_statistics,
+    standardized,
+    update,
+)
 from .elementwise import rsqrt, square
 from .loss import widened
 from .reduce import mean, var
@@ -59,6 +67,29 @@ class Standardize(Op):
         dx -= dy.mean(self.dim, keepdims=True)
         dx *= self.r
         return (dx,)
+
+
+@dataclass(eq=False, repr=False)
+class GroupNorm(ChannelNorm):
+    """y = w x_hat + b,  x_hat = (x - m) r,  m = mean x,  r = 1 / sqrt(mean (x - m)^2 + eps).
+
+    dx = r (w dy - mean(w dy) - x_hat mean(w dy x_hat)),  dw = sum dy x_hat,  db = sum dy. The
+    means are over the channels of a group and the pixels of one image, the sums over everything
+    but the channels.
+    Shapes: x, y (N, C, ...), w and b (C,), or None for 1 and 0.
+    """
+
+    groups: int
+    eps: float
+
+    def forward(self, x: Any, w: Any, b: Any) -> Any:
+        return self.normalize(x, w, b, parts=x.shape[0], groups=self.groups)
+
+    def reference(self, x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
+        (wide,) = widened(x)
+        shape = (x.shape[0], self.groups, x.shape[1] // self.groups, *x.shape[2:])
+        x_hat = standardized(wide.reshape(shape), tuple(range(2, len(shape))), self.eps)
+        return affine(x_hat.reshape(x.shape), w, b).to(x.dtype)
 
 
 @dataclass(eq=False, repr=False)
@@ -139,11 +170,6 @@ def rms_norm(
     return (y if weight is None else y * weight).to(input.dtype)
 
 
-def _affine(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    y = y if weight is None else y * per_channel(weight, y.ndim)
-    return y if bias is None else y + per_channel(bias, y.ndim)
-
-
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
@@ -170,10 +196,7 @@ def group_norm(
             "group_norm: Expected more than 1 value per channel when training, got input size "
             f"{input.shape} in {num_groups} groups"
         )
-    (x,) = widened(input)
-    groups = x.reshape(n, num_groups, c // num_groups, *rest)
-    y = Standardize(tuple(range(2, groups.ndim)), float(eps))(groups).reshape(x.shape)
-    return _affine(y, weight, bias).to(input.dtype)
+    return GroupNorm(int(num_groups), float(eps))(input, weight, bias)
 
 
 def instance_norm(
@@ -197,14 +220,12 @@ def instance_norm(
     check_parameter("instance_norm", "weight", weight, (input.shape[1],), input)
     check_parameter("instance_norm", "bias", bias, (input.shape[1],), input)
     check_statistics("instance_norm", running_mean, running_var, input)
-    (x,) = widened(input)
-    pixels = tuple(range(2, x.ndim))
-    y = _affine(Standardize(pixels, float(eps))(x), weight, bias)
-    if running_mean is not None and running_var is not None:
-        variances = x.array.var(pixels, ddof=1).mean(0)
-        update(running_mean, x.array.mean(pixels).mean(0), float(momentum))
-        update(running_var, variances, float(momentum))
-    return y.to(input.dtype)
+    op = GroupNorm(input.shape[1], float(eps))
+    y = op(input, weight, bias)
+    if running_mean is not None and running_var is not None and len(input.array):
+        update(running_mean, op.mean.mean(0), float(momentum))
+        update(running_var, op.var.mean(0) * (count / (count - 1)), float(momentum))
+    return y
 
 
 def local_response_norm(

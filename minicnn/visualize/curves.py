@@ -44,7 +44,7 @@ def curves(history: Mapping[str, Sequence[float]], title: str | None = None) -> 
             axes.set_ylim(top=1.002)
         else:
             axes.set_ylim(bottom=0 if min(history[name]) >= 0 else None)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower right" if "acc" in name else "upper right")
         plain(axes)
     if title:
         figure.suptitle(title, fontsize=12)

@@ -102,13 +102,7 @@ class CIFAR10(ImageDataset):
             labels = np.array(batch[b"labels"], dtype=np.int64)
             if pixels.dtype != np.uint8 or labels.shape != pixels.shape[:1]:
                 raise ValueError(f"{len(pixels)} images of {pixels.dtype}, labels {labels.shape}")
-        except (
-            safe_pickle.UnpicklingError,
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-        ) as error:
+        except (UnpicklingError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileError(f"{place.dataset}: the file '{path}' is broken: {error}") from error
         return pixels, labels
 
