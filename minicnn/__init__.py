@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as _np
 
-from . import errors
+from . import autograd, errors, function, linalg
 from .autograd import (
     detect_anomaly,
     enable_grad,
@@ -34,19 +34,26 @@ from .ops.compare import *
 from .ops.arithmetic import *
 from .ops.rounding import *
 from .ops.elementwise import *
-from .ops.reduce import *
 from .ops.index import *
 from .ops.gather import *
 from .ops.search import *
-from .ops.order import *
 from .ops.shape import *
 from .ops.join import *
 from .ops.pad import *
 from .ops.diagonal import *
+from .ops.order import *
+from .ops.reduce import *
+from .ops.norms import *
 from .ops.linalg import *
+from .ops.einsum import *
 from .ops.convert import *
 from .ops.creation import *
 from .ops import inplace as _inplace
+from .ops.draw import *
+from .ops.legacy import *
+from .ops.activation import prelu, relu, relu_
+from .ops.softmax import log_softmax, softmax
+from .printing import get_printoptions, set_printoptions
 from .promotion import can_cast, get_default_dtype, promote_types, result_type, set_default_dtype
 from .random import (
     Generator,
@@ -57,7 +64,7 @@ from .random import (
     set_rng_state,
 )
 from .threads import get_num_threads, set_num_threads
-from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
+from .tensor import Size, Tensor, as_tensor, from_dlpack, from_numpy, tensor
 from .gradcheck import gradcheck, gradgradcheck
 
 from ._version import __version__
@@ -88,3 +95,19 @@ def is_floating_point(input: Tensor) -> Any:
 def numel(input: Tensor) -> Any:
     """Return the number of elements of `input`."""
     return input.numel()
+
+
+_SUBMODULES = ("data", "models", "nn", "optim", "training", "utils", "visualize")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:  # imported when first used
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    known = [known for known in globals() if not known.startswith("_")]
+    raise errors.UnsupportedNameError(
+        f"minicnn.{name}: minicnn has no such name, though PyTorch may.{errors.nearest(name, known)}"
+    )

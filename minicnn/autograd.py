@@ -80,7 +80,7 @@ class Variable:
         "_base",
         "_chain",
         "_seen",
-        "_twin",
+        "_twins",
         "_hooks",
         "__weakref__",
     )
@@ -95,7 +95,7 @@ class Variable:
         self._node = node
         self._version = [0]  # how often the memory was changed; shared by all views of it
         self._base: Variable | None = None
-        self._twin: Any = None  # see ops/shape.py: a view that had to be a copy
+        self._twins: tuple[weakref.ref, ...] = ()  # see ops/shape.py: views that had to be copies
         self._hooks: dict[int, Callable] | None = None
 
     def bump(self) -> None:
@@ -499,7 +499,7 @@ def grad(
 def _as_list(x: Any, length: int | None = None) -> list[Any]:
     if x is None:
         return [None] * (length or 0)
-    result = [x] if isinstance(x, Variable) else list(x)
+    result = list(x) if isinstance(x, (list, tuple)) or hasattr(x, "__next__") else [x]
     if length is not None and len(result) != length:
         raise GraphError(f"backward: {length} tensors but {len(result)} gradients for them")
     return result
@@ -603,20 +603,13 @@ def _leading_to(nodes: list[Node], keys: list[Any]) -> set[Any]:
 
 def _differentiate(node: Node, edges: list[Any], dy: Any, create_graph: bool) -> Sequence[Any]:
     """Return the gradients along `edges`, each with its input's shape and dtype."""
-    values = node.values(create_graph)
     op = node.op
-    assert op is not None
-    if not create_graph and op.fast_backward is not None:
-        arrays = [values[name] for name in op._fast_names]
-        arrays = [a.array if isinstance(a, Variable) else a for a in arrays]
-        needs = tuple(edge is not None for edge in edges)
-        result = op.fast_backward(needs, dy.array, *arrays)
-        gradients = [
-            wrap(as_array(g)) if need and g is not None else None
-            for g, need in zip(result, needs, strict=True)
-        ]
+    if not _mode.anomaly:
+        gradients = _gradients(node, edges, dy, create_graph)
     else:
-        gradients = op.gradients(dy, edges, values)
+        with detect_anomaly(check_nan=False):  # what is named is this node, not the parts of its derivative
+            gradients = _gradients(node, edges, dy, create_graph)
+    assert op is not None
     for i, g in enumerate(gradients):
         if g is None:
             continue
@@ -628,6 +621,23 @@ def _differentiate(node: Node, edges: list[Any], dy: Any, create_graph: bool) ->
             g = g.to(node.dtypes[i])
         gradients[i] = g
     return gradients
+
+
+def _gradients(node: Node, edges: list[Any], dy: Any, create_graph: bool) -> list[Any]:
+    """Return what the op says the gradients along `edges` are, by its fast way where that is enough."""
+    values = node.values(create_graph)
+    op = node.op
+    assert op is not None
+    if create_graph or op.fast_backward is None:
+        return op.gradients(dy, edges, values)
+    arrays = [values[name] for name in op._fast_names]
+    arrays = [a.array if isinstance(a, Variable) else a for a in arrays]
+    needs = tuple(edge is not None for edge in edges)
+    result = op.fast_backward(needs, dy.array, *arrays)
+    return [
+        wrap(as_array(g)) if need and g is not None else None
+        for g, need in zip(result, needs, strict=True)
+    ]
 
 
 def _sum_to(g: Any, shape: tuple[int, ...], name: str) -> Any:
@@ -729,7 +739,8 @@ class _Switch:
                 try:
                     resume = functools.partial(generator.send, (yield produced))
                 except GeneratorExit:
-                    generator.close()
+                    with self._again():
+                        generator.close()
                     raise
                 except BaseException as error:
                     resume = functools.partial(generator.throw, error)

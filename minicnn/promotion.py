@@ -18,7 +18,7 @@ from .errors import DTypeError
 FLOATS = ("float16", "float32", "float64")
 SUPPORTED = (*FLOATS, "bool", "uint8", "int8", "int16", "int32", "int64")
 _SUPPORTED = {np.dtype(name) for name in SUPPORTED}
-_ALIASES = {float: np.dtype("float32"), int: np.dtype("int64"), bool: np.dtype("bool")}
+_ALIASES = {float: np.dtype("float64"), int: np.dtype("int64"), bool: np.dtype("bool")}
 _ALIASES |= {"float": np.dtype("float32"), "double": np.dtype("float64")}
 _ALIASES |= {"half": np.dtype("float16"), "long": np.dtype("int64"), "int": np.dtype("int32")}
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}

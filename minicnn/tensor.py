@@ -10,6 +10,7 @@ Tutorial: `tutorials/01_tensors_and_the_tape`.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,17 @@ import numpy as np
 from . import autograd
 from .autograd import Variable, node_of, wrap
 from .backend import array_module, as_array, device, device_of, get_default_device, to_device
-from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .promotion import as_dtype, get_default_dtype
+from .errors import (
+    DimensionError,
+    DTypeError,
+    GraphError,
+    ShapeError,
+    UnsupportedError,
+    UnsupportedNameError,
+    nearest,
+)
+from .printing import described
+from .promotion import as_dtype, get_default_dtype, promote_types, scalar_dtype
 
 
 class Tensor(Variable):
@@ -35,16 +45,26 @@ class Tensor(Variable):
     __array_priority__ = 1000  # ndarray + Tensor asks Tensor.__radd__
 
     def __init__(self, *data: Any):
-        if len(data) == 1 and not isinstance(data[0], int):
-            values = data[0].array if isinstance(data[0], Tensor) else data[0]
-            array = np.array(values, dtype=get_default_dtype())
+        if len(data) == 1 and isinstance(data[0], Tensor):
+            data = (data[0].array,)
+        if len(data) == 1 and isinstance(data[0], (np.ndarray, list, tuple)):
+            array = _from_python(data[0], get_default_dtype())
+        elif all(hasattr(n, "__index__") for n in data):
+            array = np.zeros(data or (0,), dtype=get_default_dtype())
         else:
-            array = np.zeros(data, dtype=get_default_dtype())
-        self._start(to_device(array, None))
+            raise TypeError(f"Tensor: expected sizes or a sequence of numbers, got {data}; use minicnn.tensor")
+        self._start(to_device(array.astype(get_default_dtype()), None))
+
+    def __getattr__(self, name: str) -> Any:  # only called where there is no such attribute
+        if name.startswith("_"):
+            raise AttributeError(f"Tensor has no attribute {name!r}")
+        raise UnsupportedNameError(
+            f"Tensor.{name}: minicnn has no such attribute, though PyTorch may."
+            f"{nearest(name, (n for n in dir(Tensor) if not n.startswith('_')))}"
+        )
 
     if TYPE_CHECKING:  # the methods that `minicnn.ops` adds
 
-        def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...
@@ -74,7 +94,12 @@ class Tensor(Variable):
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size along `dim`."""
-        return self.array.shape if dim is None else self.array.shape[dim]
+        shape = self.array.shape
+        if dim is None:
+            return shape
+        if not -len(shape) <= dim < len(shape):
+            raise DimensionError(f"size: dim {dim} is out of range for a tensor of shape {shape}")
+        return shape[dim]
 
     @property
     def ndim(self) -> int:
@@ -120,14 +145,14 @@ class Tensor(Variable):
         """Whether the array lives on a CUDA GPU."""
         return self.device.type == "cuda"
 
-    def stride(self, dim: int | None = None) -> Any:
-        """Return the steps in memory along each dimension, in elements (or along `dim`)."""
-        steps = tuple(s // self.array.itemsize for s in self.array.strides)
-        return steps if dim is None else steps[dim]
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the array lives in the computer's own memory."""
+        return not self.is_cuda
 
-    def is_contiguous(self) -> bool:
-        """Return whether the elements lie in memory in row-major order without gaps."""
-        return self.array.flags.c_contiguous
+    def get_device(self) -> int:
+        """Return the number of the GPU that the array lives on, or -1 for the CPU."""
+        return -1 if self.device.index is None else self.device.index
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is float16, float32 or float64."""
@@ -333,7 +358,12 @@ class Tensor(Variable):
         return (self[i] for i in range(self.array.shape[0]))
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+        if not isinstance(value, (Tensor, bool, int, float, np.generic)):
+            raise DTypeError(f"in: a tensor holds numbers, not {type(value).__name__}")
+        return bool((self == value).any())
+
+    def __complex__(self) -> complex:
+        return complex(self._only("complex"))
 
     __hash__ = object.__hash__  # by identity: == compares elements
 
@@ -344,22 +374,27 @@ class Tensor(Variable):
 
     def __repr__(self) -> str:
         host = to_device(self.array, "cpu")
-        text = np.array2string(
-            host, separator=", ", prefix="tensor(", precision=4, floatmode="maxprec", threshold=1000
-        )
-        extra = []
-        if host.size == 0 and host.shape != (0,):
-            extra.append(f"size={host.shape}")
-        usual = (np.dtype("int64"), np.dtype("bool"), get_default_dtype())
-        if host.dtype not in usual or (host.size == 0 and host.dtype != usual[2]):
-            extra.append(f"dtype={host.dtype}")
-        if self.is_cuda:
-            extra.append(f"device='{self.device}'")
-        if node_of(self) is not None:
-            extra.append(f"grad_fn={node_of(self)}")
+        remarks = []
+        if self.device.type != get_default_device().type:
+            remarks.append(f"device='{self.device}'")
+        if host.size == 0 and host.ndim != 1:
+            remarks.append(f"size={host.shape}")
+        evident = () if host.size == 0 else (np.dtype("int64"), np.dtype("bool"))
+        if host.dtype not in (get_default_dtype(), *evident):
+            remarks.append(f"dtype={host.dtype}")
+        if self.grad_fn is not None:
+            remarks.append(f"grad_fn={self.grad_fn}")
         elif self._requires_grad:
-            extra.append("requires_grad=True")
-        return f"tensor({', '.join([text, *extra])})"
+            remarks.append("requires_grad=True")
+        return described("tensor", host, remarks)
+
+
+class Size(tuple):
+    """A shape under PyTorch's name. Shapes are plain tuples here, and equal to it."""
+
+    def numel(self) -> int:
+        """Return the number of elements of a tensor of this shape."""
+        return math.prod(self)
 
 
 class RemovableHandle:
@@ -421,54 +456,71 @@ def tensor(
 
     Python floats become the default dtype (float32), Python integers int64; arrays keep theirs.
     """
+    wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(data, Tensor):
         array = data.array.copy()
     elif hasattr(data, "dtype") and hasattr(data, "shape"):
-        array = data.copy() if not isinstance(data, np.generic) else np.asarray(data)
+        array = as_array(data) if isinstance(data, np.generic) else data.copy()
     else:
-        array = _from_python(data, dtype)
-    array = as_array(array)
-    if dtype is not None:
-        array = array.astype(as_dtype(dtype), copy=False)
+        array = _from_python(data, wanted)
     as_dtype(array.dtype)  # raises for complex numbers, strings, objects
+    if wanted is not None and array.dtype != wanted:
+        with np.errstate(all="ignore"):
+            array = array.astype(wanted)
     stays = device is None and not isinstance(array, np.ndarray)
     x = wrap(array if stays else to_device(array, device))
     return x.requires_grad_(requires_grad)
 
 
-def _from_python(data: Any, dtype: Any) -> np.ndarray:
-    """Return nested sequences of numbers, tensors or arrays as one array."""
-    plain = _untensored(data)
+def _from_python(data: Any, dtype: np.dtype | None) -> np.ndarray:
+    """Return nested sequences of numbers, tensors or arrays as one array, in `dtype` if it is given."""
+    plain, found = _untensored(data)
     try:
         array = np.array(plain)
     except (ValueError, OverflowError) as error:
         raise ShapeError(f"tensor: the nested sequences do not form an array: {error}") from None
-    if array.dtype == object:
-        raise DTypeError(f"tensor: cannot make an array of {_first_odd(plain)!r}")
-    if dtype is None and array.dtype == np.float64 and not _holds_arrays(data):
-        array = array.astype(get_default_dtype())
-    if array.size == 0 and not _holds_arrays(data):
-        array = array.astype(get_default_dtype())
-    return array
+    if array.dtype.kind not in "biuf":
+        odd = _first_odd(plain)
+        kind = TypeError if isinstance(odd, str) else DTypeError
+        raise kind(f"tensor: cannot make an array of {type(odd).__name__}: {odd!r}")
+    if dtype is not None:
+        if dtype.kind in "iu" and array.size and not np.isin(array, array.astype(dtype)).all():
+            _check_range(array, dtype)
+        return array.astype(dtype)
+    if found is None:
+        return array.astype(get_default_dtype()) if array.dtype.kind == "f" or not array.size else array
+    return array.astype(found)
 
 
-def _untensored(data: Any) -> Any:
+def _check_range(array: np.ndarray, dtype: np.dtype) -> None:
+    limits = np.iinfo(dtype)
+    low = limits.min or -limits.max  # a negative number wraps round in uint8
+    inside = np.isfinite(array) & (array > low - 1) & (array < limits.max + 1)
+    if not inside.all():
+        raise DTypeError(f"tensor: {array[~inside].flat[0]} is out of the range of {dtype}")
+
+
+def _untensored(data: Any) -> tuple[Any, np.dtype | None]:
+    """Return nested sequences with plain numbers for tensors, and the dtype that those decide, if any."""
     if isinstance(data, Tensor):
-        return data.array if data.ndim else data.item()
-    if isinstance(data, (list, tuple)):
-        return [_untensored(part) for part in data]
-    return data
-
-
-def _holds_arrays(data: Any) -> bool:
-    if isinstance(data, (list, tuple)):
-        return bool(data) and _holds_arrays(data[0])
-    return isinstance(data, (np.ndarray, np.generic))
+        return data.item(), data.dtype
+    if isinstance(data, (np.ndarray, np.generic)):
+        return data, data.dtype
+    if isinstance(data, (list, tuple, range)):
+        parts = [_untensored(part) for part in data]
+        found = None
+        for value, dtype in parts:
+            if dtype is not None:
+                found = dtype if found is None else promote_types(found, dtype)
+            elif found is not None and isinstance(value, (bool, int, float)):
+                found = promote_types(found, scalar_dtype(value))
+        return [value for value, _ in parts], found
+    return data, None
 
 
 def _first_odd(data: Any) -> Any:
     while isinstance(data, (list, tuple)) and data:
-        data = data[0]
+        data = next((d for d in data if not isinstance(d, (bool, int, float))), data[0])
     return data
 
 
@@ -505,4 +557,4 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 
 autograd.set_result_class(Tensor)
-__all__ = ["Tensor", "tensor", "as_tensor", "from_numpy", "from_dlpack", "get_default_device"]
+__all__ = ["Size", "Tensor", "tensor", "as_tensor", "from_numpy", "from_dlpack", "get_default_device"]

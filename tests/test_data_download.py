@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
             except OSError:
                 return
             if kind == "drip":
-                time.sleep(0.2)
+                time.sleep(0.08)
 
     def log_message(self, *_):
         pass
@@ -146,6 +146,12 @@ def test_a_failure_names_every_mirror_and_the_way_out(server, tmp_path):
     assert re.search(rf"wrong: checksum mismatch: MD5 \w+ instead of {MD5}", text)
     assert re.search(r"127.0.0.1:9/file: \w+Error: .*refused", text)
     assert f"put it at '{tmp_path / 'file'}'" in text and "MINICNN_DATA" in text
+
+
+def test_a_host_that_does_not_exist_is_asked_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PAUSE", 1000.0)
+    with pytest.raises(FileError, match=r"http://nowhere.invalid/file: URLError"):
+        download.download(["http://nowhere.invalid/file"], tmp_path / "file", MD5)
 
 
 def test_wrong_content_never_gets_the_files_name(server, tmp_path):

@@ -1,7 +1,7 @@
 """Digits, which come with minicnn, and Shapes, which it draws."""
 
 import gzip
-import warnings
+import hashlib
 
 import numpy as np
 import pytest
@@ -120,18 +120,21 @@ def test_digits_figures_are_those_of_the_training_part():
     assert np.array_equal(images * 16, np.round(images * 16)), "the counts of the original"
 
 
-def test_digits_are_scikit_learns():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        sklearn = pytest.importorskip("sklearn.datasets")
-    original = sklearn.load_digits()
-    order = np.lexsort(original.images.reshape(-1, 64).T)
-    parts = [datasets.Digits(train=True), datasets.Digits(train=False)]
-    ours = np.concatenate([part.images for part in parts]).reshape(-1, 64) * 16
-    labels = np.concatenate([part.labels for part in parts])
-    mine = np.lexsort(ours.T)
-    assert np.array_equal(ours[mine], original.images.reshape(-1, 64)[order])
-    assert np.array_equal(labels[mine], original.target[order])
+def test_digits_are_the_file_that_uci_published():
+    lines = gzip.decompress(digits_module.FILE.read_bytes()).decode().split()
+    published = "".join(line.rpartition(",")[0] + "\n" for line in lines) + "\n"
+    assert hashlib.sha256(published.encode()).hexdigest() == (
+        "85f89a0333cbbcf5b1a42f3d4d74013ee35f5e44dbeb5f9b54f78ce5b4f94910"  # of optdigits.tes
+    )
+
+
+def test_digits_are_split_as_their_readme_says():
+    table = np.loadtxt(gzip.open(digits_module.FILE, "rt"), dtype=int, delimiter=",")
+    test, rng = np.zeros(1797, dtype=int), np.random.default_rng(0)
+    for digit in range(10):
+        members = np.flatnonzero(table[:, 64] == digit)
+        test[rng.permutation(members)[: round(len(members) / 5)]] = 1
+    assert np.array_equal(table[:, 65], test)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "shortened", "missing"])

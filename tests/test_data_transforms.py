@@ -116,6 +116,17 @@ def test_padding_modes_are_numpys():
     assert coloured[0, 0].tolist() == [1, 2, 3] and np.array_equal(coloured[1:-1, 1:-1], image)
 
 
+def test_crops_and_flips_are_numpys_slices():
+    image = photo(6, 8)
+    assert np.array_equal(T.RandomHorizontalFlip(1.0)(image), np.fliplr(image))
+    assert np.array_equal(T.RandomVerticalFlip(1.0)(image), np.flipud(image))
+    assert np.array_equal(T.CenterCrop((2, 4))(image), image[2:4, 2:6])
+    assert np.array_equal(T.CenterCrop((8, 4))(image)[1:7], image[:, 2:6])
+    assert np.array_equal(T.RandomCrop((6, 8))(image), image)
+    means = photo(6, 8, 0).reshape(3, 2, 4, 2).mean((1, 3))
+    assert np.abs(T.Resize((3, 4), "box")(photo(6, 8, 0)) - means).max() <= 0.5
+
+
 def test_random_crop_shows_every_place_equally_often():
     minicnn.manual_seed(0)
     corners = [int(T.RandomCrop(4)(photo(6, 6, 0))[0, 0]) for _ in range(900)]

@@ -116,20 +116,6 @@ def test_completeness_notices_an_operation_without_a_case():
         Op.registry.remove(Unchecked)
 
 
-def gradients(function, inputs, create_graph):
-    """Return the gradients by both passes: of the outputs, and of a sum of those gradients."""
-    outputs = outputs_of(function, inputs)
-    wanted = variables(function, inputs)
-    seeds = seeds_for(outputs)
-    first = grad(outputs, wanted, seeds, create_graph=create_graph, allow_unused=True)
-    if not create_graph:
-        first = grad(outputs_of(function, inputs), wanted, seeds, create_graph=True, allow_unused=True)
-    known = [g for g in first if g is not None]
-    weights = [w.detach() for w in seeds_for(known, seed=8)]
-    second = grad(known, [*wanted, *seeds], weights, create_graph=create_graph, allow_unused=True)
-    return first, second
-
-
 @by_name
 def test_fast_derivatives_equal_those_that_define_them(case):
     """`fast_backward` and `FusedOp` against the derivative written in operations, in both passes."""
@@ -139,10 +125,12 @@ def test_fast_derivatives_equal_those_that_define_them(case):
     fast = grad(outputs, wanted, seeds, allow_unused=True)
     recorded = grad(outputs_of(function, inputs), wanted, seeds, create_graph=True, allow_unused=True)
     compare(fast, recorded)
-    known = [g for g in recorded if g is not None]
-    weights = [w.detach() for w in seeds_for(known, seed=8)]
-    again = {"grad_outputs": weights, "allow_unused": True, "retain_graph": True}
-    compare(grad(known, [*wanted, *seeds], **again), grad(known, [*wanted, *seeds], create_graph=True, **again))
+    known = [g for g in recorded if g is not None and g.requires_grad]
+    if known:
+        weights = [w.detach() for w in seeds_for(known, seed=8)]
+        again = {"grad_outputs": weights, "allow_unused": True, "retain_graph": True}
+        second = grad(known, [*wanted, *seeds], **again)
+        compare(second, grad(known, [*wanted, *seeds], create_graph=True, **again))
 
 
 def compare(ours, theirs, tolerance=1e-10):
@@ -232,6 +220,10 @@ def test_results_do_not_depend_on_the_layout_in_memory(case):
     function, inputs = case.build()
     seeds = [s.detach() for s in seeds_for(outputs_of(function, inputs))]
     moved = tuple(scattered(x) if isinstance(x, Tensor) else x for x in inputs)
+    if case.name == "inplace-on-base":  # its view would have to be a copy, and that is refused
+        with pytest.raises(minicnn.errors.InPlaceError, match="do not share memory here"):
+            function(*moved)
+        return
     plain, other = outputs_of(function, inputs), outputs_of(function, moved)
     compare(other, plain, 1e-12)
     for create_graph in (False, True):
@@ -554,16 +546,13 @@ def test_assignment_of_every_kind(shape, data):
     index = data.draw(indices(shape))
     region = np.zeros(shape)[tuple(p.numpy() if isinstance(p, Tensor) else p for p in index)].shape
     value = tuple(n if data.draw(st.booleans()) else 1 for n in region)[data.draw(st.integers(0, len(region))) :]
-    arrays = [p for p in index if isinstance(p, Tensor)]
-    assume(all(len(np.unique(np.arange(n)[p.numpy()])) == len(p) or p.dtype == bool
-               for p, n in zip(arrays, [s for s, i in zip(shape, index, strict=False)] * 9, strict=False)) or not arrays)  # fmt: skip
 
     def function(x, v):
         y = x.sin()
         y[index] = v
         return y
 
-    if not arrays:
+    if not any(isinstance(part, Tensor) for part in index):
         check(function, normal(*shape), normal(*value, seed=1))
     else:  # a place named twice has one of the values, and which one is not said: only x is checked
         check(lambda x: function(x, minicnn.zeros(value).double()), normal(*shape))

@@ -20,7 +20,7 @@ LAYERS = [
     ["autograd", "promotion", "random"],
     ["tensor", "printing"],
     ["ops"],
-    ["function", "gradcheck"],
+    ["function", "gradcheck", "linalg"],
     ["nn"],
     ["optim"],
     ["data", "serialization"],

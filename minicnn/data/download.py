@@ -62,6 +62,7 @@ def download(urls: Sequence[str], path: Path, md5: str) -> None:
 
 def _from_mirror(url: str, part: Path, md5: str) -> str | None:
     """Fill `part` from one mirror; return what went wrong."""
+    import socket
     from http.client import HTTPException
     from urllib.error import HTTPError
 
@@ -77,6 +78,8 @@ def _from_mirror(url: str, part: Path, md5: str) -> str | None:
                 break
         except (OSError, HTTPException) as error:  # URLError is an OSError
             failure = f"{type(error).__name__}: {error}"
+            if isinstance(getattr(error, "reason", None), socket.gaierror):  # no such host
+                break
         else:
             found = md5_of(part)
             if found == md5:

@@ -164,7 +164,6 @@ class DataLoader:
                 batch = _take(samples, size, streams)
                 if not batch or (self.drop_last and len(batch) < size):
                     return
-                streams.collate()
                 made = self.collate_fn(batch if self._batched else batch[0])
             yield made
             position += size
@@ -199,7 +198,6 @@ def make_batch(dataset: Any, collate_fn: Callable, batched: bool, task: Task) ->
         else:
             streams.sample(0)
             samples = dataset[task.index]
-        streams.collate()
         return collate_fn(samples)
 
 

@@ -14,7 +14,8 @@ generator, Python's `random` and `numpy.random` all draw from that stream; after
 on as if nothing had been drawn, so that loading data changes neither dropout nor initial weights.
 
 It is the position that counts and not the sample's number, because a sampler may show one sample
-twice in an epoch, and then wants to see it augmented in two ways.
+twice in an epoch, and then wants to see it augmented in two ways. A collate_fn goes on with the
+stream of the batch's last sample.
 
 What stays outside: a generator that a data set keeps for itself.
 """
@@ -31,7 +32,7 @@ from numpy.random import mtrand  # what the functions of numpy.random belong to
 
 from ..random import Generator, default_generator
 
-SAMPLE, COLLATE, WORKER = 0, 1, 2  # what a stream is for: the second word of its key
+SAMPLE, WORKER = 0, 1  # what a stream is for: the second word of its key
 
 _lent = np.random.MT19937(0)  # what numpy.random draws from while samples are read
 _current: BatchStreams | None = None
@@ -58,10 +59,6 @@ class BatchStreams:
     def sample(self, row: int) -> None:
         """Continue with the stream of sample `row` of this batch."""
         self.enter(SAMPLE, self.position + row)
-
-    def collate(self) -> None:
-        """Continue with the stream of the function that makes the batch (it may mix samples)."""
-        self.enter(COLLATE, self.position)
 
     def enter(self, purpose: int, position: int) -> None:
         """Let all three sources of random numbers draw from one stream, from its beginning."""

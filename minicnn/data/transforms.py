@@ -105,7 +105,7 @@ class Normalize:
     Args:
         mean: one number for each channel.
         std: one number, not zero, for each channel.
-        inplace: change the given tensor instead of making a new one.
+        inplace: change the given tensor instead of making a new one (unless it needs a gradient).
     """
 
     def __init__(self, mean: Any, std: Any, inplace: bool = False):
@@ -133,10 +133,13 @@ class Normalize:
                 f"Normalize: {len(mean)} means and {len(std)} stds do not fit a tensor (..., C, H, "
                 f"W) of shape {tensor.shape}"
             )
-        if not self.inplace:
+        if tensor.requires_grad:
             return (tensor - wrap(mean)) / wrap(std)
-        tensor.array -= mean
-        tensor.array /= std
+        x = tensor.array if self.inplace else tensor.array.copy()
+        x -= mean
+        x /= std
+        if not self.inplace:
+            return wrap(x)
         tensor.bump()
         return tensor
 

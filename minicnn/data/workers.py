@@ -35,6 +35,7 @@ from .loader import Task
 from .worker import Failure, Job, run_worker
 
 PATIENCE = 1.0  # seconds that workers get to finish their batch before they are ended
+LOOK_AGAIN = 0.5  # seconds after which a silent worker is looked at
 
 _open_ends: weakref.WeakSet = weakref.WeakSet()  # this process's ends of all pipes to workers
 
@@ -83,12 +84,16 @@ class Worker:
         from multiprocessing.connection import wait
         from multiprocessing.reduction import ForkingPickler
 
-        ready = wait([self.batches, self.process.sentinel], timeout or None)
-        if not ready:
-            raise WorkerError(
-                f"DataLoader: timed out after {timeout} seconds: worker {self.number} sent no "
-                "batch. Raise timeout=, or look for what blocks in the data set."
-            )
+        deadline = time.monotonic() + timeout if timeout else float("inf")
+        while not wait([self.batches, self.process.sentinel], LOOK_AGAIN):
+            # A process that the worker has started itself may hold its pipes open when it is dead.
+            if not self.process.is_alive():
+                break
+            if time.monotonic() > deadline:
+                raise WorkerError(
+                    f"DataLoader: timed out after {timeout} seconds: worker {self.number} sent no "
+                    "batch. Raise timeout=, or look for what blocks in the data set."
+                )
         try:
             message = self.batches.recv_bytes() if self.batches.poll() else None
         except (EOFError, OSError):

@@ -59,7 +59,7 @@ def gradcheck_report(pattern: str | None = None, file: TextIO | None = None) -> 
 
 def _print_row(case: Case, width: int, out: Any) -> bool:
     start = time.perf_counter()
-    verdicts = check(case)
+    verdicts = _verdicts(case)
     milliseconds = 1e3 * (time.perf_counter() - start)
     failure = next((v.failure for v in verdicts if v.failure), None)
     kink = next((note for v in verdicts for note in v.kinks), None)
@@ -67,6 +67,16 @@ def _print_row(case: Case, width: int, out: Any) -> bool:
     result = f"FAIL: {failure}" if failure else f"kink: {kink}" if kink else "ok"
     print(f"{case.name:<{width}}  {errors}  {milliseconds:4.0f} ms  {result}", file=out, flush=True)
     return failure is None
+
+
+def _verdicts(case: Case) -> tuple[Verdict, Verdict]:
+    """Return the verdicts on a case; one that cannot even be called has failed, and the others go on."""
+    try:
+        return check(case)
+    except Exception as error:
+        verdict = Verdict()
+        verdict.failure = f"{type(error).__name__}: {error}"
+        return verdict, verdict
 
 
 __all__ = ["Case", "all_cases", "check", "gradcheck_report"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import device
-from ..ops import index, join, linalg, order, pad, reduce
+from ..ops import einsum, gather, index, join, linalg, linear, order, pad, reduce
 from ..ops.convert import Cast, Move
 from ..tensor import Tensor, tensor
 from .case import Case, Recipe, apart, distinct, normal, positive
@@ -64,7 +64,7 @@ case("index-mask", lambda x: x[MASK], normal(3, 4))
 case("index_add", lambda v: index.IndexAdd((PAIR.array,), (4, 2))(v), normal(3, 2))
 case("index_add-slice", lambda v: index.IndexAdd((slice(1, 4), ...), (5, 2))(v), normal(3, 2))
 case("gather", lambda x: x.gather(0, ROWS), normal(3, 4))
-case("take_along_dim", lambda x: index.take_along_dim(x, ROWS, 0), normal(3, 4))
+case("take_along_dim", lambda x: gather.take_along_dim(x, ROWS, 0), normal(3, 4))
 case("scatter_add", lambda x, v: x.scatter_add(0, ROWS, v), normal(3, 4), normal(2, 4))
 case("scatter", lambda x, v: x.scatter(1, tensor([[0], [3], [1]]), v), normal(3, 4), normal(3, 1))
 case("index_select", lambda x: x.index_select(1, PAIR), normal(3, 4))
@@ -114,14 +114,14 @@ case("matmul-matrix-vector", lambda a, b: a @ b, normal(2, 3), normal(3))
 case("matmul-vector-matrix", lambda a, b: a @ b, normal(3), normal(2, 3, 2))
 case("addmm", lambda c, a, b: linalg.addmm(c, a, b, beta=0.5, alpha=2), normal(4), normal(2, 3), normal(3, 4))
 case("outer", linalg.outer, normal(3), normal(2))
-case("linear", linalg.linear, normal(2, 3), normal(4, 3), normal(4))
-case("linear-no-bias", linalg.linear, normal(2, 2, 3), normal(4, 3))
-case("linear-vector", linalg.linear, normal(3), normal(4, 3), normal(4))
-case("einsum-matmul", lambda a, b: linalg.einsum("ij,jk->ik", a, b), normal(2, 3), normal(3, 2))
-case("einsum-batch", lambda a, b: linalg.einsum("...ij,kj->...ki", a, b), normal(2, 2, 3), normal(4, 3))
-case("einsum-three", lambda a, b, c: linalg.einsum("i,ij,j", a, b, c), normal(2), normal(2, 3), normal(3))
-case("einsum-diagonal", lambda a: linalg.einsum("iij->ji", a), normal(3, 3, 2))
-case("einsum-sum", lambda a, b: linalg.einsum("ij,k->i", a, b), normal(2, 3), normal(2))
+case("linear", linear.linear, normal(2, 3), normal(4, 3), normal(4))
+case("linear-no-bias", linear.linear, normal(2, 2, 3), normal(4, 3))
+case("linear-vector", linear.linear, normal(3), normal(4, 3), normal(4))
+case("einsum-matmul", lambda a, b: einsum.einsum("ij,jk->ik", a, b), normal(2, 3), normal(3, 2))
+case("einsum-batch", lambda a, b: einsum.einsum("...ij,kj->...ki", a, b), normal(2, 2, 3), normal(4, 3))
+case("einsum-three", lambda a, b, c: einsum.einsum("i,ij,j", a, b, c), normal(2), normal(2, 3), normal(3))
+case("einsum-diagonal", lambda a: einsum.einsum("iij->ji", a), normal(3, 3, 2))
+case("einsum-sum", lambda a, b: einsum.einsum("ij,k->i", a, b), normal(2, 3), normal(2))
 
 # ------------------------------------------------------------------------------ conversions
 case("clone", lambda x: x.clone(), normal(3))

@@ -7,7 +7,8 @@ memory, halves the time, and shortens the chains of sums, so that float32 suffic
 *Blocks.* Rows are taken in pieces that stay in cache while several operations go over them. The
 sums of the blocks are added in float64.
 
-*No x_hat.* y and dx are both of the form p dy + q x + s with numbers p, q, s for each channel.
+*No x_hat.* y and dx are sums of x - mean and dy, times one number for each channel, and a constant.
+The mean is subtracted first, because x p - mean p would lose digits where the mean is large.
 """
 
 from __future__ import annotations
@@ -68,17 +69,22 @@ def channel_norm(x: np.ndarray, w: np.ndarray, b: np.ndarray, groups: int, eps: 
     how = _Runs(x, groups)
     x = x.reshape(how.read)
     mean = how.group_means(how.channel_sums(lambda block: x[block].sum(1)))  # (B, G)
-    m = how.to_channels(mean.astype(x.dtype))  # (B, C)
-    long_mean = how.long(m)
+    long_mean = how.long(how.to_channels(mean))
 
     def squares(block: Block) -> np.ndarray:
         d = _centred(x[block], long_mean[block[0]])
         return np.einsum("brc,brc->bc", d, d)
 
     var = how.group_means(how.channel_sums(squares))  # (B, G)
-    scale = w / np.sqrt(how.to_channels(var) + eps)  # (B, C)
-    y = _affine(how, x, scale, b - m * scale)
-    return y, mean.astype(x.dtype), var.astype(x.dtype)
+    scale = how.long(w / np.sqrt(how.to_channels(var) + eps))
+    shift = how.long(np.broadcast_to(b, (len(mean), len(b))))
+    y = np.empty_like(x)
+    for block in how.blocks():
+        part, parts = y[block], block[0]
+        np.subtract(x[block], long_mean[parts], out=part)
+        part *= scale[parts]
+        part += shift[parts]
+    return y.reshape(how.shape), mean.astype(x.dtype), var.astype(x.dtype)
 
 
 def channel_norm_grad(
@@ -86,12 +92,12 @@ def channel_norm_grad(
 ) -> Arrays:
     """See `norm.channel_norm_grad`. With r = inv_std, n numbers in a group, sums over a group:
 
-    dx = p dy + q x + s,  p = w r,  q = -r^3 sum(w dy (x - m)) / n,  s = -r sum(w dy) / n - q m.
+    dx = p dy + q (x - m) + s,  p = w r,  q = -r^3 sum(w dy (x - m)) / n,  s = -r sum(w dy) / n.
     """
     how = _Runs(x, mean.shape[1])
     x, dy = x.reshape(how.read), dy.reshape(how.read)
-    m, r = how.to_channels(mean), how.to_channels(inv_std)  # (B, C)
-    long_mean = how.long(m)
+    r = how.to_channels(inv_std)  # (B, C)
+    long_mean = how.long(how.to_channels(mean))
 
     def products(block: Block) -> np.ndarray:
         return np.einsum("brc,brc->bc", dy[block], _centred(x[block], long_mean[block[0]]))
@@ -100,12 +106,13 @@ def channel_norm_grad(
     sum_dy_x = how.channel_sums(products)  # (B, C), of dy (x - m)
     p = w * r
     q = -(r**3) * how.to_channels(how.group_means(w * sum_dy_x))
-    s = -r * how.to_channels(how.group_means(w * sum_dy)) - q * m
+    s = -r * how.to_channels(how.group_means(w * sum_dy))
     p, q, s = how.long(p), how.long(q), how.long(s)
     dx = np.empty_like(x)
     for block in how.blocks():
         part, parts = dx[block], block[0]
-        np.multiply(x[block], q[parts], out=part)
+        np.subtract(x[block], long_mean[parts], out=part)
+        part *= q[parts]
         part += s[parts]
         part += np.multiply(dy[block], p[parts], out=workspace("centred", part.shape, x.dtype))
     dw, db = (sum_dy_x * r).sum(0).astype(x.dtype), sum_dy.sum(0).astype(x.dtype)  # (C,)
@@ -115,15 +122,10 @@ def channel_norm_grad(
 def scale_shift(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """See `norm.scale_shift`."""
     how = _Runs(x, 1)
-    return _affine(how, x.reshape(how.read), scale[None], shift[None])
-
-
-def _affine(how: _Runs, x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Return x scale + shift, for x as read and (B, C) or (1, C)."""
-    size = (how.shape[0], how.shape[2])
-    scale, shift = (how.long(np.broadcast_to(v, size)) for v in (scale, shift))
+    x, scale, shift = x.reshape(how.read), how.long(scale[None]), how.long(shift[None])
     y = np.empty_like(x)
     for block in how.blocks():
-        np.multiply(x[block], scale[block[0]], out=y[block])
-        y[block] += shift[block[0]]
+        part = y[block]
+        np.multiply(x[block], scale, out=part)
+        part += shift
     return y.reshape(how.shape)

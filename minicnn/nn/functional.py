@@ -37,7 +37,7 @@ from ..ops.creation import one_hot
 from ..ops.dropout import dropout, dropout1d, dropout2d
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.embedding import embedding
-from ..ops.linalg import linear
+from ..ops.linear import linear
 from ..ops.loss import (
     cosine_similarity,
     huber_loss,

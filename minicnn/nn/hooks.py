@@ -250,7 +250,8 @@ def _connect(values: tuple, at_all: Callable[[tuple], tuple], zeros: bool) -> tu
             )
             replaced.update(enumerate(at_all(tuple(every))))
             noted.clear()
-        return replaced.pop(i)
+        g = replaced.pop(i)
+        return _blank(dy)() if g is None else g  # a hook said None, and that is zero
 
     new = list(values)
     for listener in (replace, note):  # the outer nodes first: they are the older ones

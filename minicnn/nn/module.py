@@ -131,7 +131,7 @@ class Module(Hooked, Stateful, Tree):
 
     def __delattr__(self, name: str) -> None:
         for kind in _MEMBERS:
-            if name in self.__dict__[kind]:
+            if name in self.__dict__.get(kind, ()):
                 del self.__dict__[kind][name]
                 self._non_persistent_buffers_set.discard(name)
                 return

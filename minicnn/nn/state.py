@@ -126,7 +126,7 @@ class Stateful:
                 f"{type(state_dict).__name__}. Pass what minicnn.load(path) or module.state_dict() "
                 "returned."
             )
-        metadata = getattr(state_dict, "_metadata", {})
+        metadata = getattr(state_dict, "_metadata", None) or {}
         found = IncompatibleKeys([], [])
         errors: list[str] = []
         _load(self, OrderedDict(state_dict), "", metadata, assign, found, errors)

@@ -15,6 +15,7 @@ Tutorial: `tutorials/08_activations`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +118,10 @@ class LeakyReLU(Op):
 
     def fast_backward(self, needs: Any, dy: Any, x: Any) -> tuple:
         up = (x > 0).astype(dy.dtype)
-        return (dy * (up + (1.0 - up) * self.slope),)
+        slope = 1.0 - up
+        slope *= self.slope
+        slope += up  # exactly 1 or self.slope
+        return (dy * slope,)
 
 
 class PReLU(Op):
@@ -149,15 +153,26 @@ def only_floating(input: Any, name: str) -> Tensor:
     return input
 
 
-def finish(input: Tensor, y: Tensor, inplace: bool, name: str) -> Tensor:
-    return assign(input, y, name) if inplace else y
+def no_bools(input: Any, name: str) -> Tensor:
+    """Return `input` if it is a tensor of numbers."""
+    if check_tensor(input, name).dtype == bool:
+        raise DTypeError(f"{name}: not defined for bool tensors; use .float()")
+    return input
+
+
+def apply(function: Callable, input: Tensor, inplace: bool, name: str) -> Tensor:
+    """Return function(input), written into the input if `inplace`.
+
+    The function then works on a copy, because it may keep its input for the backward pass, and what is
+    overwritten cannot be kept.
+    """
+    return assign(input, function(input * 1), name + "_") if inplace else function(input)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return max(input, 0)."""
-    if check_tensor(input, "relu").dtype == bool:
-        raise DTypeError("relu: not defined for bool tensors; use .float()")
-    return finish(input, ReLU()(input), inplace, "relu_")
+    y = ReLU()(no_bools(input, "relu"))  # keeps y only, so it needs no copy to be in place
+    return assign(input, y, "relu_") if inplace else y
 
 
 @method("relu")
@@ -187,23 +202,20 @@ def hardtanh(
 
 
 def _clipped(name: str, input: Tensor, low: float, high: float, inplace: bool) -> Tensor:
-    if check_tensor(input, name).dtype == bool:
-        raise DTypeError(f"{name}: not defined for bool tensors; use .float()")
-    kind: Any = float if input.dtype.kind == "f" else int
-    return finish(input, Hardtanh(kind(low), kind(high))(input), inplace, name + "_")
+    kind: Any = float if no_bools(input, name).dtype.kind == "f" else int
+    return apply(Hardtanh(kind(low), kind(high)), input, inplace, name)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """Return input where it is above `threshold`, else `value`."""
-    kind: Any = float if check_tensor(input, "threshold").dtype.kind == "f" else int
-    y = Threshold(kind(threshold), kind(value))(input)
-    return finish(input, y, inplace, "threshold_")
+    kind: Any = float if no_bools(input, "threshold").dtype.kind == "f" else int
+    return apply(Threshold(kind(threshold), kind(value)), input, inplace, "threshold")
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """Return input where it is positive, else negative_slope * input."""
-    y = LeakyReLU(float(negative_slope))(only_floating(input, "leaky_relu"))
-    return finish(input, y, inplace, "leaky_relu_")
+    op = LeakyReLU(float(negative_slope))
+    return apply(op, only_floating(input, "leaky_relu"), inplace, "leaky_relu")
 
 
 @method()
@@ -230,11 +242,11 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """Return relu6(input + 3) / 6: a sigmoid of three straight lines."""
-    y = relu6(only_floating(input, "hardsigmoid") + 3.0) / 6.0
-    return finish(input, y, inplace, "hardsigmoid_")
+    only_floating(input, "hardsigmoid")
+    return apply(lambda x: relu6(x + 3.0) / 6.0, input, inplace, "hardsigmoid")
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * relu6(input + 3) / 6 (Howard et al. 2019, "Searching for MobileNetV3")."""
-    y = input * relu6(only_floating(input, "hardswish") + 3.0) / 6.0
-    return finish(input, y, inplace, "hardswish_")
+    only_floating(input, "hardswish")
+    return apply(lambda x: x * relu6(x + 3.0) / 6.0, input, inplace, "hardswish")

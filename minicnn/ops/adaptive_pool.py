@@ -20,7 +20,7 @@ from ..backend import array_module
 from ..kernels.geometry import Pair
 from ..kernels.resample import adaptive_windows, window_sums
 from ..tensor import Tensor
-from .index import gather
+from .gather import gather
 from .pool import avg_pool2d, max_pool1d, max_pool2d
 from .reduce import mean
 from .resample import Resample

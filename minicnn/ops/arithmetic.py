@@ -336,15 +336,3 @@ __all__ = [
     "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative",
     "positive", "pow", "floor_divide", "remainder", "rsub", "addcmul", "addcdiv", "lerp",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:  # TEMPORARY: names that moved
-    from importlib import import_module
-
-    if name.startswith("_"):
-        raise AttributeError(name)
-    for module in ("compare", "operands"):
-        found = import_module("minicnn.ops." + module).__dict__.get(name)
-        if found is not None:
-            return found
-    raise AttributeError(name)

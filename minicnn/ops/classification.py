@@ -28,7 +28,7 @@ from ..errors import ArgumentError, DTypeError, GraphError, LabelError, ShapeErr
 from ..tensor import Tensor, check_tensor
 from .activation import only_floating
 from .compare import where
-from .index import gather
+from .gather import gather
 from .loss import reduced, which_reduction, widened
 from .reduce import sum as sum_
 from .softmax import LogSoftmax, at_least_float32, log_softmax
@@ -72,7 +72,8 @@ class CrossEntropy(FusedOp):
 
     def fast_backward(self, needs: Any, dy: Any, weight: Any) -> tuple:
         xp = array_module(self.log_p)
-        dloss = dy / self.w.sum() if self.reduction == "mean" else dy  # () or (M,)
+        dloss = dy / self.w.sum() if self.reduction == "mean" else dy
+        dloss = xp.where(self.kept != 0, dloss, 0)  # (M,); 0 even where the mean was 0 / 0
         hit = (1.0 - self.smoothing) * self.w * dloss  # (M,), q of the label
         share = self.smoothing / self.log_p.shape[1] * self.kept * dloss  # (M,), q of every class
         total = self.log_p.shape[1] if weight is None else weight.sum()

@@ -219,7 +219,7 @@ def operator_of(function: Callable) -> Callable:
     """Return `function` as an operator, which leaves what it does not know to the other operand."""
 
     def operate(self: Tensor, other: Any) -> Any:
-        known = isinstance(other, (Tensor, int, float, np.generic))
+        known = isinstance(other, (Tensor, int, float, np.generic, np.ndarray))
         return function(self, other) if known else NotImplemented
 
     operate.__doc__ = function.__doc__

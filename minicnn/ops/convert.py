@@ -71,9 +71,7 @@ def to(self: Tensor, *where: Any, dtype: Any = None, device: Any = None, copy: b
             dtype, device = argument.dtype, argument.device
         elif isinstance(argument, Device) or _names_device(argument):
             device = argument
-        elif isinstance(argument, bool):
-            non_blocking = argument
-        elif argument is not None:
+        elif argument is not None and not isinstance(argument, bool):  # a bool is non_blocking
             dtype = argument
     y = self
     if dtype is not None and as_dtype(dtype) != y.array.dtype:

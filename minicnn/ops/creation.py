@@ -1,32 +1,37 @@
-"""New tensors: of zeros, ones, ranges and random draws."""
+"""New tensors: of zeros, ones, ranges and grids. Random ones are in `minicnn.ops.draw`.
+
+*Conventions.* Sizes are given as separate numbers or as one sequence. Without `dtype`, floats are float32 (see
+`minicnn.set_default_dtype`) and whole numbers int64; without `device`, tensors are made on the default one.
+"""
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import random
 from ..autograd import wrap
 from ..backend import to_device
-from ..errors import ArgumentError, DTypeError, ShapeError
-from ..promotion import as_dtype, get_default_dtype, scalar_dtype
+from ..errors import ArgumentError, DTypeError, LabelError, ShapeError
+from ..promotion import as_dtype, get_default_dtype, result_type, scalar_dtype
 from ..tensor import Tensor, check_tensor, method, tensor
-from .operands import as_shape, promote
+from .operands import as_shape, fitting, promote
 
 
-def _finish(array: np.ndarray, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    if dtype is not None:
-        array = array.astype(as_dtype(dtype), copy=False)
+def finished(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """Return a tensor of `array` in `dtype` (None: its own) on `device` (None: the default)."""
+    array = np.asarray(array, None if dtype is None else as_dtype(dtype))
     return wrap(to_device(array, device)).requires_grad_(requires_grad)
 
 
-def _sizes(name: str, size: tuple, keywords: dict) -> tuple[int, ...]:
-    if "size" in keywords:
-        size = (keywords.pop("size"),)
-    shape = as_shape(name, size)
+def sizes(name: str, given: tuple, keyword: Any = None) -> tuple[int, ...]:
+    """Return a shape given as separate numbers, as one sequence, or by keyword."""
+    if not given and keyword is None:
+        raise TypeError(f"{name}: the size is missing")
+    shape = as_shape(name, given, keyword)
     if any(n < 0 for n in shape):
         raise ShapeError(f"{name}: sizes must not be negative, got {shape}")
     return shape
@@ -36,51 +41,55 @@ def full(
     size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return a tensor of shape `size` with every element `fill_value`; its dtype follows the value's."""
-    shape = _sizes("full", (size if isinstance(size, (tuple, list)) else (size,),), {})
+    shape = sizes("full", (size,))
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     dtype = scalar_dtype(fill_value) if dtype is None else as_dtype(dtype)
-    return _finish(np.full(shape, fill_value, dtype), None, device, requires_grad)
+    return finished(np.full(shape, fitting("full", fill_value, dtype), dtype), None, device, requires_grad)
 
 
 def _filled(name: str, maker: Callable) -> Callable:
     def function(
-        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **keywords: Any
-    ) -> Tensor:
-        shape = _sizes(name, size, keywords)
-        _nothing_else(name, keywords)
+        *numbers: Any, size: Any = None, dtype: Any = None, device: Any = None,
+        requires_grad: bool = False, pin_memory: bool = False,
+    ) -> Tensor:  # fmt: skip
+        shape = sizes(name, numbers, size)
         array = maker(shape, get_default_dtype() if dtype is None else as_dtype(dtype))
-        return _finish(array, None, device, requires_grad)
+        return finished(array, None, device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Return a tensor of {name} of the given size, float32 unless `dtype` says otherwise."
+    function.__doc__ = f"Return {name} of the given size, float32 unless `dtype` says otherwise."
     return function
-
-
-def _nothing_else(name: str, keywords: dict) -> None:
-    keywords.pop("generator", None)
-    keywords.pop("pin_memory", None)
-    if keywords:
-        raise TypeError(f"{name}: unexpected argument {', '.join(keywords)}")
 
 
 zeros, ones = _filled("zeros", np.zeros), _filled("ones", np.ones)
 empty = _filled("empty", np.zeros)  # zeros too: what memory happened to hold would not be reproducible
 
 
+def _plain(*values: Any) -> list[Any]:
+    return [x.item() if isinstance(x, (Tensor, np.generic)) else x for x in values]
+
+
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return start, start + step, ... up to but not including `end`; arange(n) counts from 0."""
-    start, end = (0, start) if end is None else (start, end)
-    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    start, end, step = _plain(*((0, start) if end is None else (start, end)), step)
+    if dtype is None:
+        dtype = np.int64 if all(isinstance(x, int) for x in (start, end, step)) else get_default_dtype()
+    dtype = as_dtype(dtype)
+    if dtype.kind == "b":
+        raise DTypeError("arange: dtype=bool is not defined")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise ArgumentError(f"arange: the range from {start} to {end} has no end")
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(f"arange: no step of {step} leads from {start} to {end}")
-    whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
-    dtype = as_dtype(dtype) if dtype is not None else np.dtype("int64") if whole else get_default_dtype()
-    count = math.ceil((end - start) / step)
-    values = start + step * np.arange(count)
-    return _finish(values, dtype, device, requires_grad)
+    whole = dtype.kind != "f"
+    if dtype == np.int64:  # PyTorch counts with whole numbers then, which no rounding can disturb
+        start, end, step = int(start), int(end), int(step)
+    count = math.ceil((end - start) / step) if step else 0
+    first, stride = (int(start), int(step)) if whole else (start, step)
+    return finished((first + stride * np.arange(count)).astype(dtype), None, device, requires_grad)
 
 
 def linspace(
@@ -88,10 +97,32 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return `steps` numbers evenly spaced from `start` to `end`, both included."""
+    steps = operator.index(steps)
     if steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {steps}")
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    return _finish(np.linspace(start, end, steps), dtype or get_default_dtype(), device, requires_grad)
+    start, end = _plain(start, end)
+    dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if dtype.kind == "b":
+        raise DTypeError("linspace: dtype=bool is not defined")
+    if dtype.kind != "f":  # PyTorch rounds the ends first, and each value then towards its end
+        start, end = int(start), int(end)
+    forwards = start + np.arange(steps) * ((end - start) / max(steps - 1, 1))
+    backwards = end - np.arange(steps)[::-1] * ((end - start) / max(steps - 1, 1))
+    near_start = np.arange(steps) < steps / 2
+    values = np.where(near_start, forwards, backwards) if steps > 1 else forwards
+    return finished(values.astype(dtype), None, device, requires_grad)
+
+
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return base to the power of `steps` numbers evenly spaced from `start` to `end`."""
+    dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if dtype.kind != "f":
+        raise DTypeError(f"logspace: expected a floating dtype, got {dtype}; convert the result")
+    powers = base ** linspace(start, end, steps, dtype=np.float64, device="cpu").array
+    return finished(powers.astype(dtype), None, device, requires_grad)
 
 
 def eye(
@@ -100,104 +131,16 @@ def eye(
     """Return a matrix of n rows and m columns (default n) with ones on its diagonal."""
     if n < 0 or (m or 0) < 0:
         raise ShapeError(f"eye: sizes must not be negative, got n={n}, m={m}")
-    return _finish(np.eye(n, m), dtype or get_default_dtype(), device, requires_grad)
-
-
-# ----------------------------------------------------------------------------------------------
-# Random draws, all on the host, so that one seed gives the same numbers on every device
-
-
-def _random(name: str, draw: Callable, doc: str) -> Callable:
-    def function(
-        *size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
-        requires_grad: bool = False, **keywords: Any,
-    ) -> Tensor:  # fmt: skip
-        shape = _sizes(name, size, keywords)
-        _nothing_else(name, keywords)
-        dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
-        if dtype.kind != "f":
-            raise DTypeError(f"{name}: only floating dtypes can be drawn, not {dtype}; use randint")
-        # float64 is drawn and rounded, so that every dtype sees the same values.
-        values = draw((generator or random.default_generator).numpy, shape, dtype)
-        return _finish(values, dtype, device, requires_grad)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
-    return function
-
-
-def _uniform(rng: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    # Rounded down to the dtype's steps: rounding to nearest could give 1.0 itself.
-    bits = {"float16": 11, "float32": 24, "float64": 53}[dtype.name]
-    return np.floor(rng.random(shape) * 2.0**bits) * 2.0**-bits
-
-
-rand = _random("rand", _uniform, "Return uniform draws from [0, 1).")
-randn = _random(
-    "randn", lambda rng, shape, dtype: rng.standard_normal(shape), "Return standard normal draws."
-)
-
-
-def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None,
-    device: Any = None, requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """Return whole numbers drawn from low to high - 1; randint(high, size) draws from 0."""
-    if size is None:
-        low, high, size = 0, low, high
-    elif high is None:
-        low, high = 0, low
-    if high is None or size is None:
-        raise TypeError("randint: call it as randint(low, high, size) or randint(high, size)")
-    if high <= low:
-        raise ArgumentError(f"randint: high must be above low, got low={low}, high={high}")
-    rng = (generator or random.default_generator).numpy
-    values = rng.integers(low, high, _sizes("randint", (size,), {}))
-    return _finish(values, dtype or np.int64, device, requires_grad)
-
-
-def randperm(
-    n: int, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Return the numbers 0 to n - 1 in random order."""
-    rng = (generator or random.default_generator).numpy
-    return _finish(rng.permutation(n), dtype or np.int64, device, requires_grad)
-
-
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, **options: Any) -> Tensor:
-    """Return normal draws with the given mean and standard deviation, numbers or tensors."""
-    if size is None:
-        shapes = [x.shape for x in (mean, std) if isinstance(x, Tensor)]
-        size = np.broadcast_shapes(*shapes)
-    return randn(size, generator=generator, **options) * std + mean
-
-
-@method()
-def bernoulli(input: Tensor, *, generator: Any = None) -> Tensor:
-    """Return 1 with the probability that each element states, else 0."""
-    drawn = rand(input.shape, generator=generator, dtype=input.dtype, device=input.device)
-    return (drawn < input.detach()).to(input.dtype)
-
-
-@method()
-def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
-) -> Tensor:
-    """Return indices drawn with the (unnormalised) probabilities in each row of `input`."""
-    weights = to_device(input.array, "cpu").astype("float64")
-    rows = np.atleast_2d(weights)
-    if (rows < 0).any() or (rows.sum(-1) <= 0).any():
-        raise ArgumentError("multinomial: each row needs weights that are not negative and not all 0")
-    rng = (generator or random.default_generator).numpy
-    drawn = [rng.choice(len(p), num_samples, replacement, p / p.sum()) for p in rows]
-    return _finish(np.array(drawn).reshape(*weights.shape[:-1], num_samples), np.int64, input.device, False)
+    return finished(np.eye(n, m), dtype or get_default_dtype(), device, requires_grad)
 
 
 # ----------------------------------------------------------------------------------------------
 # Like another tensor
 
 
-def _like(name: str, maker: Callable) -> Callable:
+def like(name: str, maker: Callable) -> Callable:
+    """Return `maker` as a function that takes shape, dtype and device from its first argument."""
+
     def function(input: Tensor, *arguments: Any, dtype: Any = None, device: Any = None,
                  requires_grad: bool = False, **keywords: Any) -> Tensor:  # fmt: skip
         check_tensor(input, name)
@@ -211,23 +154,17 @@ def _like(name: str, maker: Callable) -> Callable:
     return function
 
 
-zeros_like, ones_like, empty_like = (_like(f"{f.__name__}_like", f) for f in (zeros, ones, empty))
-full_like, rand_like, randn_like = (_like(f"{f.__name__}_like", f) for f in (full, rand, randn))
-
-
-def randint_like(input: Tensor, low: int, high: int | None = None, **options: Any) -> Tensor:
-    """Return whole numbers from low to high - 1 with the shape, dtype and device of `input`."""
-    low, high = (0, low) if high is None else (low, high)
-    options = {"dtype": input.dtype, "device": input.device, **options}
-    return randint(low, high, input.shape, **options)
+zeros_like, ones_like, empty_like = (like(f"{f.__name__}_like", f) for f in (zeros, ones, empty))
+full_like = like("full_like", full)
 
 
 def _new(name: str, maker: Callable) -> None:
     def function(self: Tensor, *arguments: Any, dtype: Any = None, device: Any = None,
-                 requires_grad: bool = False) -> Tensor:  # fmt: skip
+                 requires_grad: bool = False, **keywords: Any) -> Tensor:  # fmt: skip
         options = dict(dtype=dtype or self.dtype, device=device or self.device)
-        return maker(*arguments, requires_grad=requires_grad, **options)
+        return maker(*arguments, requires_grad=requires_grad, **options, **keywords)
 
+    function.__name__ = function.__qualname__ = "new_" + name
     function.__doc__ = f"Return `{name}` with the dtype and device of this tensor."
     method("new_" + name)(function)
 
@@ -240,8 +177,6 @@ for _name, _maker in {
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Return int64 zeros of shape (*, num_classes) with a 1 at each label (-1: largest label + 1)."""
-    from ..errors import LabelError
-
     labels = check_tensor(tensor, "one_hot", "tensor")
     if labels.dtype != np.int64:
         raise DTypeError(f"one_hot: labels must be int64, not {labels.dtype}; use .long()")
@@ -257,6 +192,11 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return (labels.unsqueeze(-1) == every).to(np.int64)
 
 
+# ----------------------------------------------------------------------------------------------
+# Comparing whole tensors
+
+
+@method()
 def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
@@ -272,17 +212,17 @@ def isclose(
     a, b = check_tensor(input, "isclose"), check_tensor(other, "isclose", "other")
     if a.dtype != b.dtype:
         raise DTypeError(f"isclose: {a.dtype} and {b.dtype} differ; convert one with .to()")
+    if rtol < 0 or atol < 0:
+        raise ArgumentError(f"isclose: rtol={rtol} and atol={atol} must not be negative")
     x, y = (to_device(t.array, "cpu") for t in promote("isclose", a, b))
     return wrap(to_device(np.asarray(np.isclose(x, y, rtol, atol, equal_nan)), a.device))
-
-
-method("allclose")(allclose)
 
 
 @method()
 def equal(input: Tensor, other: Tensor) -> bool:
     """Return whether both have the same shape and equal elements."""
-    return input.shape == other.shape and bool((input.array == other.array).all())
+    a, b = check_tensor(input, "equal"), check_tensor(other, "equal", "other")
+    return a.shape == b.shape and bool((a.array == b.array).all())
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
@@ -290,6 +230,10 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     xs = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     if indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy', not {indexing!r}")
+    if any(x.ndim > 1 for x in xs) or not xs:
+        raise ShapeError(f"meshgrid: expected tensors of one dimension, got {[x.shape for x in xs]}")
+    if len({x.dtype for x in xs}) > 1:
+        raise DTypeError(f"meshgrid: expected one dtype, got {result_type(*xs)} and others")
     n = len(xs)
     shape = tuple(x.numel() for x in xs)
     grids = [x.reshape([-1 if d == i else 1 for d in range(n)]).expand(shape) for i, x in enumerate(xs)]
@@ -297,7 +241,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 __all__ = [
-    "full", "zeros", "ones", "empty", "arange", "linspace", "eye", "rand", "randn", "randint", "randperm",
-    "normal", "bernoulli", "multinomial", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like",
-    "randn_like", "randint_like", "allclose", "isclose", "equal", "meshgrid",
+    "full", "zeros", "ones", "empty", "arange", "linspace", "logspace", "eye", "zeros_like", "ones_like",
+    "empty_like", "full_like", "allclose", "isclose", "equal", "meshgrid",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd import Op
 from ..backend import array_module
-from ..errors import ShapeError
+from ..errors import DimensionError, ShapeError
 from ..tensor import Tensor, check_tensor, method
 from .index import IndexAdd
 from .operands import one_dim
@@ -68,15 +68,18 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
 @method()
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """Return the diagonal over two dimensions, as the last dimension of the result; a view."""
-    a, b = one_dim("diagonal", dim1, input.ndim), one_dim("diagonal", dim2, input.ndim)
+    ndim = check_tensor(input, "diagonal").ndim
+    a, b = one_dim("diagonal", dim1, ndim), one_dim("diagonal", dim2, ndim)
+    if a == b:
+        raise DimensionError(f"diagonal: dim1={dim1} and dim2={dim2} must name two dimensions")
     return Diagonal(offset)(movedim(input, (a, b), (-2, -1)))
 
 
 @method()
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the diagonal of a matrix, or the matrix that has a vector on its diagonal."""
-    if input.ndim == 2:
-        return input.diagonal(diagonal)
+    """Return a copy of a matrix's diagonal, or the matrix that has a vector on its diagonal."""
+    if check_tensor(input, "diag").ndim == 2:
+        return input.diagonal(diagonal).clone()
     if input.ndim != 1:
         raise ShapeError(f"diag: expected a vector or a matrix, got shape {input.shape}")
     n, steps = input.shape[0] + abs(diagonal), array_module(input.array).arange(input.shape[0])
@@ -87,6 +90,8 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 @method()
 def trace(input: Tensor) -> Tensor:
     """Return the sum of a matrix's diagonal."""
+    if check_tensor(input, "trace").ndim != 2:
+        raise ShapeError(f"trace: expected a matrix, got shape {input.shape}")
     return diagonal(input).sum()
 
 

@@ -22,7 +22,7 @@ from ..autograd import wrap
 from ..backend import to_device
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
-from .activation import finish
+from .inplace import assign
 
 __all__ = ["dropout", "dropout1d", "dropout2d"]
 
@@ -76,7 +76,8 @@ def _drop(
     if input.dtype.kind != "f":
         raise DTypeError(f"{name}: expected a floating tensor, got {input.dtype}; use .float()")
     mask = to_device(draw_mask(shape, p, input.dtype), input.device)
-    return finish(input, input * wrap(mask), inplace, name + "_")
+    y = input * wrap(mask)
+    return assign(input, y, name + "_") if inplace else y
 
 
 def draw_mask(shape: tuple[int, ...], p: float, dtype: np.dtype) -> np.ndarray:
@@ -88,6 +89,6 @@ def draw_mask(shape: tuple[int, ...], p: float, dtype: np.dtype) -> np.ndarray:
     order = (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
     drawn = random.default_generator.numpy.random(order, dtype="float32")
     scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    mask = (drawn >= p).astype(dtype)
+    mask = np.asarray(drawn >= p).astype(dtype)
     mask *= scale
     return np.moveaxis(mask, -1, 1) if len(shape) > 2 else mask

@@ -261,7 +261,7 @@ class Sigmoid(Op):
         xp = array_module(x)
         # e = exp(-|x|) never overflows, and y keeps its relative precision for very negative x.
         e = xp.exp(-xp.abs(x))
-        return xp.where(x >= 0, 1.0, e) / (1.0 + e)
+        return xp.maximum(e, x >= 0) / (1.0 + e)  # e <= 1, so this is 1 where x >= 0, else e
 
     def dx(self, dy: Tensor, y: Tensor) -> Tensor:
         return dy * (y * (1.0 - y))

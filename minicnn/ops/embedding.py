@@ -18,7 +18,7 @@ from ..backend import array_module
 from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor
 from .compare import where
-from .index import bincount
+from .search import bincount
 from .softmax import at_least_float32
 
 __all__ = ["embedding"]

@@ -16,7 +16,7 @@ from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError, Unsu
 from ..tensor import Tensor, check_tensor, method
 from .compare import where
 from .index import Index, IndexAdd, getitem
-from .operands import Dims, broadcasting_shape, fitting, one_dim
+from .operands import Dims, broadcasting_shape, fitting, numpy_names, one_dim
 
 
 def along(dim: int, index: Any) -> tuple:
@@ -60,6 +60,7 @@ def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, An
 
 
 @method()
+@numpy_names
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Return y with y[i][j][k] = input[i][index[i][j][k]][k] for dim = 1, and so on."""
     d, array = _checked("gather", input, dim, index)
@@ -95,6 +96,7 @@ def _with(shape: Dims, dim: int, n: int) -> Dims:
 
 
 @method()
+@numpy_names
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return `input` with src[i][j] added at input[i][index[i][j]] for dim = 1, and so on."""
     d, array = _check_scatter("scatter_add", input, dim, index, check_tensor(src, "scatter_add", "src"))
@@ -107,6 +109,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 
 @method()
+@numpy_names
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
 ) -> Tensor:
@@ -144,6 +147,7 @@ def _check_scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any) 
 
 
 @method()
+@numpy_names
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Return the slices of `input` along `dim` that `index` (one-dimensional) names."""
     d, places = _slices_named("index_select", input, dim, index)
@@ -153,6 +157,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 @method()
+@numpy_names
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """Return `input` with the slices of alpha * source added to those slices along `dim` that `index` names."""
     d, places = _slices_named("index_add", input, dim, index)

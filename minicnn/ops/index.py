@@ -196,15 +196,3 @@ def is_trivial(basic: tuple) -> bool:
 
 
 __all__: list[str] = []
-
-
-def __getattr__(name: str) -> Any:  # TEMPORARY: names that moved
-    from importlib import import_module
-
-    if name.startswith("_"):
-        raise AttributeError(name)
-    for module in ("gather", "search"):
-        found = import_module("minicnn.ops." + module).__dict__.get(name)
-        if found is not None:
-            return found
-    raise AttributeError(name)

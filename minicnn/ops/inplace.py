@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import random
 from ..autograd import UNTRACKED, Op, is_grad_enabled, needs_grad, node_of, shares_memory, wrap
 from ..backend import array_module, to_device
-from ..errors import ArgumentError, DimensionError, DTypeError, InPlaceError, ShapeError
+from ..errors import DimensionError, DTypeError, InPlaceError, ShapeError
 from ..promotion import can_cast
 from ..tensor import Tensor, check_tensor, method
 from . import arithmetic, compare, diagonal, elementwise, gather, rounding
@@ -38,7 +37,7 @@ class Overwrite(Op):
     chain: tuple[Op, ...]
 
     def forward(self, x: Any, v: Any) -> Any:
-        y = x.copy()
+        y = x.copy("K")  # K: keep channels-last memory as it is
         write(y, self.chain, v)
         return y
 
@@ -78,19 +77,26 @@ def is_a_view(op: Op) -> bool:
 
 def overwrite(x: Tensor, place: Index | None, value: Any, name: str) -> Tensor:
     """Write `value`, a tensor or a number, into x (at `place`), with its history; return x."""
-    recording = is_grad_enabled() and (
-        needs_grad(x) or (isinstance(value, Tensor) and needs_grad(value))
-    )
     root = x if x._base is None else x._base
+    recording = is_grad_enabled() and (
+        needs_grad(root) or needs_grad(x) or (isinstance(value, Tensor) and needs_grad(value))
+    )
     _check_may_change(x, root, recording, name)
     array = getattr(value, "array", value)
     write(x.array, () if place is None else (place,), array)
     if recording:
         chain = x._chain if x._base is not None else ()
         op = Overwrite((*chain, place) if place is not None else chain)
-        _give_past(root, op.record((root, value), root.array)._node)
+        # Where nothing of the old value is left, and the new one was made from it, zeros need not go back.
+        old = wrap(root.array) if not op.chain and _made_from(root, value) else root
+        _give_past(root, op.record((old, value), root.array)._node)
     x.bump()
     return x
+
+
+def _made_from(x: Any, value: Any) -> bool:
+    node = value._node if isinstance(value, Tensor) else None
+    return node is not None and x._node is not None and x._node in node.edges
 
 
 def _give_past(root: Any, node: Any) -> None:
@@ -120,8 +126,7 @@ def _check_may_change(x: Tensor, root: Any, recording: bool, name: str) -> None:
             f"{name}: this view was made under no_grad, so its change in place cannot be recorded; "
             "make the view while recording, or change a copy"
         )
-    for one in (x, root):
-        twin = one._twin and one._twin()
+    for twin in (ref() for ref in root._twins):
         if twin is not None:
             raise InPlaceError(
                 f"{name}: this tensor {x.shape} and a view of it {twin.shape} do not share memory here, because "
@@ -248,55 +253,13 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         if value.ndim:
             raise ShapeError(f"fill_: value must be a number or 0-d, not shape {value.shape}")
         return assign(self, value.to(self.dtype), "fill_")
-    return overwrite(self, None, np.asarray(value).astype(self.dtype).item(), "fill_")
+    return overwrite(self, None, fitting("fill_", value, self.dtype), "fill_")
 
 
 @method()
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0."""
     return overwrite(self, None, 0, "zero_")
-
-
-def _draw_into(self: Tensor, values: Any, name: str) -> Tensor:
-    xp = array_module(self.array)
-    return assign(self, wrap(xp.asarray(values.astype(self.dtype))), name)
-
-
-@method()
-def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = None) -> Tensor:
-    """Fill with draws from the normal distribution."""
-    if std < 0:
-        raise ArgumentError(f"normal_: std must not be negative, got {std}")
-    rng = (generator or random.default_generator).numpy
-    return _draw_into(self, mean + std * rng.standard_normal(self.shape), "normal_")
-
-
-@method()
-def uniform_(self: Tensor, to_from: float = 0, to: float = 1, *, generator: Any = None,
-             **keyword: float) -> Tensor:  # fmt: skip
-    """Fill with draws from the uniform distribution on [from, to)."""
-    low = keyword.pop("from", to_from)
-    if keyword or low > to:
-        raise ArgumentError(f"uniform_: expected from <= to, got from={low}, to={to}, {keyword}")
-    rng = (generator or random.default_generator).numpy
-    values = (low + (to - low) * rng.random(self.shape)).astype(self.dtype)
-    return _draw_into(self, values, "uniform_")
-
-
-@method()
-def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor:
-    """Fill with ones, each with probability p, and zeros."""
-    rng = (generator or random.default_generator).numpy
-    return _draw_into(self, rng.random(self.shape) < p, "bernoulli_")
-
-
-@method()
-def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Any = None) -> Tensor:
-    """Fill with whole numbers drawn from low to high - 1; with one argument, from 0 to low - 1."""
-    if high is None:
-        low, high = 0, low or 2**24
-    rng = (generator or random.default_generator).numpy
-    return _draw_into(self, rng.integers(low, high, self.shape), "random_")
 
 
 __all__: list[str] = []

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..autograd import Op
 from ..backend import array_module
-from ..errors import ArgumentError, DimensionError, ShapeError
+from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
 from .index import getitem
-from .operands import as_shape, one_dim, promoted_list
+from .operands import as_shape, numpy_names, one_dim, promoted_list
 from .shape import Expand, Reshape
 
 
@@ -34,6 +34,7 @@ class Cat(Op):
         return dy.narrow(self.dim, start, self.shapes[i][self.dim])
 
 
+@numpy_names
 def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Return the tensors joined along an existing dimension; the other sizes must be equal."""
     xs = promoted_list("cat", tensors)
@@ -53,6 +54,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     return Cat(d)(*xs)
 
 
+@numpy_names
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Return the tensors, all of one shape, joined along a new dimension."""
     xs = promoted_list("stack", tensors)
@@ -67,13 +69,14 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 
 def hstack(tensors: Any) -> Tensor:
     """Return the tensors joined along the second dimension (the first, of 1-d tensors)."""
-    xs = [x.reshape(1) if x.ndim == 0 else x for x in tensors]
+    xs = [x.reshape(1) if x.ndim == 0 else x for x in promoted_list("hstack", tensors)]
     return cat(xs, 0 if xs[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Any) -> Tensor:
     """Return the tensors joined along the first dimension; 1-d tensors become rows."""
-    return cat([x.reshape(1, -1) if x.ndim < 2 else x for x in tensors], 0)
+    xs = promoted_list("vstack", tensors)
+    return cat([x.reshape(1, -1) if x.ndim < 2 else x for x in xs], 0)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -81,10 +84,15 @@ def vstack(tensors: Any) -> Tensor:
 
 
 @method()
+@numpy_names
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Return the view input[start : start + length] along `dim`."""
     d = one_dim("narrow", dim, check_tensor(input, "narrow").ndim)
-    size = input.shape[d] if input.ndim else 0
+    if input.ndim == 0:
+        raise ShapeError("narrow: a 0-d tensor has no part to take")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
+        raise DTypeError(f"narrow: start must be a whole number, got {start.dtype} {start.shape}")
+    size = input.shape[d]
     start = int(start) + (size if start < 0 else 0)
     if not (0 <= start and 0 <= length and start + length <= size):
         raise DimensionError(
@@ -94,9 +102,12 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 
 @method()
+@numpy_names
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """Return the view of `input` at `index` along `dim`, without that dimension."""
-    d = one_dim("select", dim, input.ndim)
+    d = one_dim("select", dim, check_tensor(input, "select").ndim)
+    if input.ndim == 0:
+        raise DimensionError("select: a 0-d tensor has no dimension to select from")
     return getitem(input, (*(slice(None),) * d, index))
 
 
@@ -118,6 +129,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 
 
 @method()
+@numpy_names
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Return at most `chunks` views of equal size along `dim`; the last may be smaller."""
     if chunks < 1:
@@ -130,11 +142,12 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @method()
+@numpy_names
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Return the views of `input` at every index along `dim`."""
     d = one_dim("unbind", dim, check_tensor(input, "unbind").ndim)
     if input.ndim == 0:
-        raise ShapeError("unbind: a 0-d tensor has no dimension to take apart")
+        raise DimensionError("unbind: a 0-d tensor has no dimension to take apart")
     return tuple(select(input, d, i) for i in range(input.shape[d]))
 
 
@@ -143,9 +156,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @method()
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
+def repeat(self: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     """Return the tensor laid side by side `repeats[i]` times along each dimension; a copy."""
-    times = as_shape("repeat", repeats)
+    times = as_shape("repeat", sizes, repeats)
     lead = len(times) - self.ndim
     if lead < 0:
         raise ShapeError(f"repeat: {times} has fewer numbers than the shape {self.shape} dimensions")
@@ -156,25 +169,36 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
     split = [n for size in shape for n in (1, size)]
     wide = Expand(tuple(pairs))(self.reshape(split))
     out = tuple(a * b for a, b in zip(times, shape, strict=True))
-    return Reshape(out)(wide if wide.numel() != self.numel() else wide.clone())
+    return Reshape(out)(wide.clone())
 
 
 @method()
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
     """Return `input` repeated; missing numbers on the left count as 1."""
-    times = as_shape("tile", dims)
+    times = as_shape("tile", sizes, dims)
     return repeat(input, (1,) * max(0, input.ndim - len(times)) + times)
 
 
 @method()
-def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Return each element repeated `repeats` times in place: 1, 1, 2, 2 ..."""
+@numpy_names
+def repeat_interleave(
+    input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Return each element repeated `repeats` times in place: 1, 1, 2, 2 ... (numbers, or one for all)."""
     if dim is None:
-        input, dim = input.reshape(-1), 0
+        input, dim = check_tensor(input, "repeat_interleave").reshape(-1), 0
     d = one_dim("repeat_interleave", dim, input.ndim)
-    counts = repeats.array if isinstance(repeats, Tensor) else repeats
-    xp = array_module(input.array)
-    return getitem(input, (*(slice(None),) * d, xp.repeat(xp.arange(input.shape[d]), counts)))
+    counts = np.asarray(repeats.array.tolist() if isinstance(repeats, Tensor) else repeats)
+    size = input.shape[d] if input.ndim else 1
+    if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any() or counts.size not in (1, size):
+        raise ShapeError(
+            f"repeat_interleave: repeats must be a whole number, or {size} of them (one for each element along dim "
+            f"{dim}), not below 0; got {repeats!r}"
+        )
+    places = np.repeat(np.arange(size), counts)
+    if output_size not in (None, len(places)):
+        raise ShapeError(f"repeat_interleave: output_size={output_size}, but there are {len(places)}")
+    return getitem(input if input.ndim else input.reshape(1), (*(slice(None),) * d, places))
 
 
 concat = concatenate = cat

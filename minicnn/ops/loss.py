@@ -21,12 +21,13 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
-from .activation import Hardtanh
+from .activation import Hardtanh, only_floating
 from .compare import clamp_min, where
 from .elementwise import abs as abs_
 from .elementwise import exp, log, square
+from .norms import norm
 from .operands import broadcastable, promote
-from .reduce import mean, norm
+from .reduce import mean
 from .reduce import sum as sum_
 
 __all__ = [
@@ -158,7 +159,7 @@ def huber_loss(
     reduction = which_reduction("huber_loss", None, None, reduction)
     if not delta > 0:
         raise ArgumentError(f"huber_loss: delta must be positive, got {delta}")
-    z = _difference("huber_loss", input, target)
+    z = _difference("huber_loss", only_floating(input, "huber_loss"), target)
     y = _weighted("huber_loss", Huber(float(delta))(z), weight, reduction, input, False)
     return y.to(input.dtype) if weight is None else _as(input, target, y)
 

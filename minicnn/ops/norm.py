@@ -104,7 +104,7 @@ class ChannelSum(Op):
     after: int
 
     def forward(self, x: Any) -> Any:
-        y, channels = x.copy(), x.shape[1]
+        y, channels = x.copy("K"), x.shape[1]  # K: keep channels-last memory as it is
         for step in range(1, min(self.before + 1, channels)):
             y[:, step:] += x[:, :-step]
         for step in range(1, min(self.after + 1, channels)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,10 @@ HALF = np.dtype("float16")
 
 
 def number(x: Any) -> Any:
-    """Return a NumPy scalar as the Python number it is; anything else unchanged."""
-    return x.item() if isinstance(x, np.generic) else x
+    """Return a NumPy scalar as the Python number it is, and an array as a tensor."""
+    if isinstance(x, np.generic):
+        return x.item()
+    return wrap(x) if isinstance(x, np.ndarray) and x.dtype.kind in "biuf" else x
 
 
 def promote(name: str, *operands: Any) -> list[Any]:
@@ -42,7 +45,7 @@ def promote(name: str, *operands: Any) -> list[Any]:
     for x in operands:
         if not isinstance(x, (Tensor, Number)):
             raise TypeError(
-                f"{name}: expected Tensors or numbers, got {type(x).__name__}: {x!r}; "
+                f"{name}: expected Tensors or numbers, got {type(x).__name__}: {reprlib.repr(x)}; "
                 "make a Tensor of it with minicnn.tensor"
             )
     dtype = result_type(*operands)

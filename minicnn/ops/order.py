@@ -1,8 +1,8 @@
 """Order: the largest, the smallest, the middle, and sorting.
 
-Functions that pick elements return PyTorch's pair (values, indices). The values are gathered at the indices, so the
+Functions that pick elements return PyTorch's pair (values, indices). The values are read at the indices, so the
 gradient of each goes to the one element it came from. `amax` and `amin` return no index, and equal elements share
-the gradient.
+the gradient. NaN counts as larger than every number when sorting, and wins every contest.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..autograd import Op, wrap
-from ..backend import array_module
+from ..backend import array_module, as_array
 from ..errors import DimensionError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
 from .compare import maximum, minimum
-from .gather import gather
-from .operands import Dims, many_dims, one_dim
+from .gather import along
+from .index import Index
+from .operands import Dims, many_dims, numpy_names, one_dim
 
 ValuesIndices = namedtuple("ValuesIndices", ("values", "indices"))
 
@@ -65,12 +66,14 @@ def _not_empty(name: str, input: Tensor, dims: Dims) -> None:
 
 
 @method()
+@numpy_names
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """Return the largest element over `dim`; equal ones share the gradient."""
     return _extremum("amax", "max", input, dim, keepdim)
 
 
 @method()
+@numpy_names
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """Return the smallest element over `dim`; equal ones share the gradient."""
     return _extremum("amin", "min", input, dim, keepdim)
@@ -83,61 +86,74 @@ def _extremum(name: str, which: str, input: Tensor, dim: Any, keepdim: bool) -> 
 
 
 @method()
-def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@numpy_names
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Return the largest element; along `dim`, (values, indices); with another tensor, `maximum`.
 
     Along `dim` the gradient goes to the first of equal elements, whose index is returned.
     """
-    if isinstance(dim, Tensor):
-        return maximum(input, dim)
+    if isinstance(dim, Tensor) or other is not None:
+        return maximum(input, dim if other is None else other)
     return amax(input) if dim is None else _along("max", "argmax", input, dim, keepdim)
 
 
 @method()
-def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@numpy_names
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Return the smallest element; along `dim`, (values, indices); with another tensor, `minimum`."""
-    if isinstance(dim, Tensor):
-        return minimum(input, dim)
+    if isinstance(dim, Tensor) or other is not None:
+        return minimum(input, dim if other is None else other)
     return amin(input) if dim is None else _along("min", "argmin", input, dim, keepdim)
 
 
 def _along(name: str, arg: str, input: Tensor, dim: int, keepdim: bool) -> ValuesIndices:
     d = one_dim(name, dim, check_tensor(input, name).ndim)
-    if input.ndim == 0:
-        return ValuesIndices(input.clone(), wrap(array_module(input.array).zeros((), "int64")))
-    _not_empty(name, input, (d,))
-    indices = wrap(getattr(input.array, arg)(d, keepdims=True))
-    values = gather(input, d, indices)
-    if not keepdim:
-        values, indices = values.squeeze(d), indices.squeeze(d)
+    _not_empty(name, input, (d,) if input.ndim else ())
+    return picked(input, d, getattr(input.array.reshape(-1) if input.ndim == 0 else input.array, arg)(d), keepdim)
+
+
+def picked(x: Tensor, dim: int, places: Any, keepdim: bool) -> ValuesIndices:
+    """Return, for each place of the other dimensions, the element of x at `places` along `dim`, and `places`."""
+    xp = array_module(x.array)
+    places = xp.asarray(places, dtype="int64")
+    if x.ndim == 0:
+        return ValuesIndices(x.clone(), wrap(places.reshape(())))
+    rest = [n for d, n in enumerate(x.shape) if d != dim]
+    grid = [xp.arange(n).reshape([-1 if k == d else 1 for d in range(len(rest))]) for k, n in enumerate(rest)]
+    values = Index((*grid[:dim], places, *grid[dim:]))(x)
+    indices = wrap(places.copy())  # users may change them; the backward pass needs them as they are
+    if keepdim:
+        values, indices = values.unsqueeze(dim), indices.unsqueeze(dim)
     return ValuesIndices(values, indices)
 
 
 @method()
+@numpy_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the largest element along `dim` (None: in the flattened tensor)."""
     return _arg("argmax", input, dim, keepdim)
 
 
 @method()
+@numpy_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the smallest element along `dim` (None: in the flattened tensor)."""
     return _arg("argmin", input, dim, keepdim)
 
 
 def _arg(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    xp = array_module(check_tensor(input, name).array)
-    if input.dtype == bool:
+    if check_tensor(input, name).dtype == bool:
         raise DTypeError(f"{name}: not defined for bool tensors; convert with .int()")
+    x, shape = input.array, input.shape
     if dim is None:
         _not_empty(name, input, tuple(range(input.ndim)))
-        index = xp.asarray(getattr(input.array, name)(), dtype="int64")
-        return wrap(index.reshape((1,) * input.ndim) if keepdim else index)
-    d = one_dim(name, dim, input.ndim)
-    if input.ndim == 0:
-        return wrap(xp.zeros((), "int64"))
-    _not_empty(name, input, (d,))
-    return wrap(xp.asarray(getattr(input.array, name)(d, keepdims=keepdim), dtype="int64"))
+        index, out = x.argmax() if name == "argmax" else x.argmin(), (1,) * input.ndim if keepdim else ()
+    else:
+        d = one_dim(name, dim, input.ndim)
+        _not_empty(name, input, (d,) if shape else ())
+        index = getattr(x if shape else x.reshape(1), name)(d)
+        out = (*shape[:d], *((1,) if keepdim and shape else ()), *shape[d + 1 :])
+    return wrap(array_module(x).asarray(index, dtype="int64").reshape(out))
 
 
 # ----------------------------------------------------------------------------------------------
@@ -145,72 +161,81 @@ def _arg(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
 
 
 @method()
+@numpy_names
 def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> Tensor:
     """Return the indices that sort `input` along `dim`; equal elements keep their order."""
-    xp = array_module(check_tensor(input, "argsort").array)
-    d = one_dim("argsort", dim, input.ndim)
-    if input.ndim == 0:
-        return wrap(xp.zeros((), "int64"))
-    x = input.array
+    d = one_dim("argsort", dim, check_tensor(input, "argsort").ndim)
+    return wrap(_sorting(input, d, descending))
+
+
+def _sorting(input: Tensor, dim: int, descending: bool) -> Any:
+    xp, x = array_module(input.array), input.array
+    if x.ndim == 0:
+        return xp.zeros((), "int64")
     if not descending:
-        return wrap(xp.argsort(x, axis=d, kind="stable"))
+        return xp.argsort(x, axis=dim, kind="stable")
     # Reversed, sorted, and reversed back: equal elements then still keep their order.
-    order = xp.flip(xp.argsort(xp.flip(x, d), axis=d, kind="stable"), d)
-    return wrap(x.shape[d] - 1 - order)
+    order = xp.flip(xp.argsort(xp.flip(x, dim), axis=dim, kind="stable"), dim)
+    return x.shape[dim] - 1 - order
+
+
+def _in_order(input: Tensor, dim: int, order: Any) -> ValuesIndices:
+    if input.ndim == 0:
+        return ValuesIndices(input.clone(), wrap(order))
+    return ValuesIndices(Index(along(dim, order))(input), wrap(order.copy()))
 
 
 @method()
+@numpy_names
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> ValuesIndices:
     """Return (values, indices), sorted along `dim`; equal elements keep their order."""
-    indices = argsort(input, dim, descending)
-    if input.ndim == 0:
-        return ValuesIndices(input.clone(), indices)
-    return ValuesIndices(gather(input, dim, indices), indices)
+    d = one_dim("sort", dim, check_tensor(input, "sort").ndim)
+    return _in_order(input, d, _sorting(input, d, descending))
 
 
 @method()
+@numpy_names
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> ValuesIndices:
     """Return (values, indices) of the k largest (or smallest) elements along `dim`, in order."""
     d = one_dim("topk", dim, check_tensor(input, "topk").ndim)
+    if input.dtype == bool:
+        raise DTypeError("topk: not defined for bool tensors; convert with .int()")
     available = input.shape[d] if input.ndim else 1
     if not 0 <= k <= available:
         raise ShapeError(f"topk: k={k} is not between 0 and {available}, the size along dim {dim}")
     if input.ndim == 0:
-        return ValuesIndices(input.clone(), argsort(input))
-    indices = argsort(input, d, descending=largest).narrow(d, 0, k)
-    return ValuesIndices(gather(input, d, indices), indices)
+        input = input.expand(1)[:k] if k == 0 else input
+    order = _sorting(input, d, descending=largest)
+    return _in_order(input, d, order[(*(slice(None),) * d, slice(k))] if order.ndim else order)
 
 
 @method()
+@numpy_names
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """Return the median, the lower of two middle elements; along `dim`, (values, indices)."""
+    if check_tensor(input, "median").dtype == bool:
+        raise DTypeError("median: not defined for bool tensors; convert with .int()")
     if dim is None:
-        flat = check_tensor(input, "median").reshape(-1)
+        flat = input.reshape(-1)
         if flat.numel() == 0:
             return wrap(array_module(flat.array).full((), math.nan, dtype=flat.dtype))
         return median(flat, 0).values
     d = one_dim("median", dim, input.ndim)
     if input.ndim == 0:
-        return ValuesIndices(input.clone(), argsort(input))
+        return picked(input, 0, 0, keepdim)
     _not_empty("median", input, (d,))
-    xp = array_module(input.array)
-    order = argsort(input, d).array
-    count = input.shape[d]
-    middle = order.take((count - 1) // 2, d)
-    if input.dtype.kind == "f":  # NaN anywhere makes the median NaN
-        nan = xp.isnan(input.array)
+    xp, x = array_module(input.array), input.array
+    middle = _sorting(input, d, False).take((x.shape[d] - 1) // 2, d)
+    if x.dtype.kind == "f":  # NaN anywhere makes the median NaN
+        nan = xp.isnan(x)
         middle = xp.where(nan.any(d), nan.argmax(d), middle)
-    indices = wrap(xp.expand_dims(middle, d))
-    values = gather(input, d, indices)
-    if not keepdim:
-        values, indices = values.squeeze(d), indices.squeeze(d)
-    return ValuesIndices(values, indices)
+    return picked(input, d, as_array(middle), keepdim)
 
 
 __all__ = [

@@ -97,29 +97,37 @@ class Flip(Op):
 
 
 @method()
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *numbers: Any, dims: Any = None) -> Tensor:
     """Return `input` backwards along `dims`; a copy."""
-    wanted = as_shape("flip", dims)
+    wanted = as_shape("flip", numbers, dims)
     found = many_dims("flip", wanted, check_tensor(input, "flip").ndim) if wanted else ()
     return Flip(found)(input)
 
 
+@method()
 def fliplr(input: Tensor) -> Tensor:
     """Return `input` with its second dimension backwards."""
+    if check_tensor(input, "fliplr").ndim < 2:
+        raise ShapeError(f"fliplr: expected at least 2 dimensions, got shape {input.shape}")
     return flip(input, 1)
 
 
+@method()
 def flipud(input: Tensor) -> Tensor:
     """Return `input` with its first dimension backwards."""
+    if check_tensor(input, "flipud").ndim < 1:
+        raise ShapeError("flipud: expected at least 1 dimension, got a 0-d tensor")
     return flip(input, 0)
 
 
 @method()
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Return `input` with its elements moved by `shifts` along `dims`; what leaves re-enters."""
-    if dims is None:
+    if dims is None or (isinstance(dims, (tuple, list)) and not dims and isinstance(shifts, int)):
         return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
     shifts, dims = ((v,) if isinstance(v, int) else tuple(v) for v in (shifts, dims))
+    if len(shifts) != len(dims) or not shifts:
+        raise ShapeError(f"roll: shifts={shifts} and dims={dims} must be equally many, at least one")
     for shift, dim in zip(shifts, dims, strict=True):
         d = one_dim("roll", dim, input.ndim)
         n = input.shape[d]

@@ -1,4 +1,4 @@
-"""Reductions: sums, means, variances, products and norms over some or all dimensions.
+"""Reductions: sums, means, variances and products over some or all dimensions.
 
 *Conventions.* `dim` is a number, a tuple of numbers, or None for all; `keepdim` leaves the reduced dimensions
 with size 1. The gradient of a reduction is its output's gradient, stretched back over the
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..autograd import Op, wrap
-from ..backend import array_module
-from ..errors import DTypeError, UnsupportedError
+from ..backend import array_module, as_array
+from ..errors import DTypeError
 from ..promotion import as_dtype
 from ..tensor import Tensor, check_tensor, method
 from .compare import where
-from .elementwise import abs as abs_
 from .elementwise import exp, floating, log, sqrt
-from .operands import Dims, many_dims, one_dim
-from .order import amax, amin, stretch
+from .join import cat
+from .operands import Dims, many_dims, numpy_names, one_dim
+from .order import amax, stretch
 
 
 @dataclass(eq=False, repr=False)
@@ -48,6 +48,8 @@ class Mean(Op):
     keepdim: bool
 
     def forward(self, x: Any) -> Any:
+        if x.size == 0:  # NumPy's mean of nothing is NaN too, but with a warning
+            return x.sum(self.dim, keepdims=self.keepdim) * math.nan
         return x.mean(self.dim, keepdims=self.keepdim)
 
     def dx(self, dy: Tensor) -> Tensor:
@@ -70,7 +72,7 @@ class Var(Op):
     def forward(self, x: Any) -> Any:
         n = math.prod(x.shape[d] for d in self.dim)
         scale = builtins.max(n - self.correction, 0)
-        deviation = x - x.mean(self.dim, keepdims=True)
+        deviation = x - Mean(self.dim, True).forward(x)
         total = (deviation * deviation).sum(self.dim, keepdims=self.keepdim)
         return total / scale if scale else total / array_module(x).zeros_like(total)
 
@@ -94,27 +96,13 @@ class CumSum(Op):
         return CumSum(self.dim)(dy.flip(self.dim)).flip(self.dim)
 
 
-@dataclass(eq=False, repr=False)
-class Norm2(Op):
-    """y = sqrt(sum of x^2 over `dim`), the Euclidean norm.   dx = dy x / y, and 0 where y = 0."""
-
-    dim: Dims
-    keepdim: bool
-
-    def forward(self, x: Any) -> Any:
-        return array_module(x).sqrt((x * x).sum(self.dim, keepdims=self.keepdim))
-
-    def dx(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        y = stretch(y, x.shape, self.dim, self.keepdim)
-        dy = stretch(dy, x.shape, self.dim, self.keepdim)
-        return dy * where(y == 0, 0.0, x / where(y == 0, 1.0, y))
-
 
 # ----------------------------------------------------------------------------------------------
 # Public functions
 
 
 @method()
+@numpy_names
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Return the sum over `dim`; integers and bools add up in int64."""
     check_tensor(input, "sum")
@@ -126,6 +114,7 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 
 @method()
+@numpy_names
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Return the mean over `dim`; of nothing, NaN."""
     check_tensor(input, "mean")
@@ -135,50 +124,60 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     return Mean(many_dims("mean", dim, input.ndim), keepdim)(input)
 
 
-def _correction(name: str, dim: Any, unbiased: Any, correction: float) -> tuple[Any, float]:
-    """Sort out PyTorch's two older forms, var(unbiased) and var(dim, unbiased)."""
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    return dim, correction if unbiased is None else float(bool(unbiased))
-
-
 @method()
+@numpy_names
 def var(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False,
-    *, correction: float = 1,
+    *, correction: float | None = 1,
 ) -> Tensor:  # fmt: skip
     """Return the variance over `dim`, with n - correction in the denominator."""
-    dim, correction = _correction("var", dim, unbiased, correction)
-    if check_tensor(input, "var").dtype.kind != "f":
-        raise DTypeError(f"var: expected a floating tensor, got {input.dtype}; use .float().var()")
-    return Var(many_dims("var", dim, input.ndim), correction, keepdim)(input)
+    return _variance("var", input, dim, unbiased, keepdim, correction)
 
 
 @method()
+@numpy_names
 def std(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False,
-    *, correction: float = 1,
+    *, correction: float | None = 1,
 ) -> Tensor:  # fmt: skip
     """Return the standard deviation over `dim`, the square root of `var`."""
-    dim, correction = _correction("std", dim, unbiased, correction)
-    if check_tensor(input, "std").dtype.kind != "f":
-        raise DTypeError(f"std: expected a floating tensor, got {input.dtype}; use .float().std()")
-    v = Var(many_dims("std", dim, input.ndim), correction, keepdim)(input)
+    v = _variance("std", input, dim, unbiased, keepdim, correction)
     # Where all elements are equal the square root has no derivative; PyTorch gives 0.
     return where(v == 0, 0.0, sqrt(where(v == 0, 1.0, v)))
 
 
-def var_mean(input: Tensor, dim: Any = None, **options: Any) -> tuple[Tensor, Tensor]:
-    """Return (variance, mean) over `dim`."""
-    return var(input, dim, **options), mean(input, dim, options.get("keepdim", False))
+def _variance(
+    name: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None
+) -> Tensor:
+    if check_tensor(input, name).dtype.kind != "f":
+        raise DTypeError(f"{name}: expected a floating tensor, got {input.dtype}; use .float().{name}()")
+    if isinstance(dim, bool):  # PyTorch's older form var(unbiased)
+        dim, unbiased = None, dim
+    if unbiased is not None or correction is None:
+        correction = 1 if unbiased is None else int(unbiased)
+    return Var(many_dims(name, dim, input.ndim), correction, keepdim)(input)
 
 
-def std_mean(input: Tensor, dim: Any = None, **options: Any) -> tuple[Tensor, Tensor]:
-    """Return (standard deviation, mean) over `dim`."""
-    return std(input, dim, **options), mean(input, dim, options.get("keepdim", False))
+@numpy_names
+def var_mean(input: Tensor, dim: Any = None, *args: Any, **options: Any) -> tuple[Tensor, Tensor]:
+    """Return (variance, mean) over `dim`, with the arguments of `var`."""
+    return var(input, dim, *args, **options), _mean_like(input, dim, *args, **options)
+
+
+@numpy_names
+def std_mean(input: Tensor, dim: Any = None, *args: Any, **options: Any) -> tuple[Tensor, Tensor]:
+    """Return (standard deviation, mean) over `dim`, with the arguments of `std`."""
+    return std(input, dim, *args, **options), _mean_like(input, dim, *args, **options)
+
+
+def _mean_like(
+    input: Tensor, dim: Any, unbiased: Any = None, keepdim: bool = False, correction: Any = None
+) -> Tensor:
+    return mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
 
 @method()
+@numpy_names
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Return the product over `dim`; integers multiply in int64.
 
@@ -191,8 +190,8 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     elif input.dtype.kind != "f":
         input = input.to(int)
     if dim is None:
-        shape: Dims = (1,) * input.ndim if keepdim else ()
-        return _product_of_last(input.reshape(-1)).reshape(shape)
+        y = _product_of_last(input.reshape(-1))
+        return y.reshape((1,) * input.ndim) if keepdim else y
     d = one_dim("prod", dim, input.ndim)
     if input.ndim == 0:
         return input.clone()
@@ -201,20 +200,19 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 
 
 def _product_of_last(x: Tensor) -> Tensor:
-    if x.shape[-1] == 0:
-        return wrap(array_module(x.array).ones(x.shape[:-1], dtype=x.dtype))
+    if x.shape[-1] < 2:
+        return x.sum(-1) if x.shape[-1] else x.sum(-1) + 1
     while x.shape[-1] > 1:
         half = x.shape[-1] // 2
         odd = x[..., 2 * half :]
         x = x[..., :half] * x[..., half : 2 * half]
         if odd.shape[-1]:
-            from .shape import cat
-
             x = cat([x, odd], -1)
     return x.squeeze(-1)
 
 
 @method()
+@numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the running sum along `dim`; integers add up in int64."""
     check_tensor(input, "cumsum")
@@ -223,10 +221,36 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     elif input.dtype.kind != "f":
         input = input.to(int)
     d = one_dim("cumsum", dim, input.ndim)
+    if input.dtype == bool:
+        raise DTypeError("cumsum: dtype=bool is not defined; leave dtype out to count in int64")
     return CumSum(d)(input) if input.ndim else input.clone()
 
 
 @method()
+@numpy_names
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Return the running product along `dim`; integers multiply in int64.
+
+    Each of log2(n) rounds multiplies in the products that end 1, 2, 4 ... places before; gradients are right
+    with any number of zeros.
+    """
+    check_tensor(input, "cumprod")
+    if dtype is not None:
+        input = input.to(as_dtype(dtype))
+    elif input.dtype.kind != "f":
+        input = input.to(int)
+    d = one_dim("cumprod", dim, input.ndim)
+    if input.ndim == 0:
+        return input.clone()
+    y, n, reach = input * 1, input.shape[d], 1
+    while reach < n:
+        y = cat([y.narrow(d, 0, reach), y.narrow(d, reach, n - reach) * y.narrow(d, 0, n - reach)], d)
+        reach *= 2
+    return y
+
+
+@method()
+@numpy_names
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """Return log(sum(exp(input))) over `dim`.
 
@@ -244,68 +268,33 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 
 
 @method()
-def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
-) -> Tensor:
-    """Return the p-norm over `dim`: (sum |x|^p)^(1/p); "fro" is p = 2; inf, -inf and 0 are covered."""
-    check_tensor(input, "norm")
-    input = input if dtype is None else input.to(as_dtype(dtype))
-    if input.dtype.kind != "f":
-        raise DTypeError(f"norm: expected a floating tensor, got {input.dtype}; use .float()")
-    if isinstance(p, str) and p != "fro":
-        raise UnsupportedError(f"norm: p={p!r} is not covered; use a number or 'fro'")
-    dims = many_dims("norm", dim, input.ndim)
-    order = 2.0 if p in ("fro", None) else float(p)
-    if order == 2:
-        return Norm2(dims, keepdim)(input)
-    if order == 0:
-        return sum((input != 0).to(input.dtype), dims, keepdim)
-    size = abs_(input)
-    if order == 1:
-        return sum(size, dims, keepdim)
-    if math.isinf(order):
-        return amax(size, dims, keepdim) if order > 0 else amin(size, dims, keepdim)
-    total = sum(size**order, dims, keepdim)
-    zero = total == 0
-    if order < 1:
-        return total ** (1 / order)
-    return where(zero, 0.0, where(zero, 1.0, total) ** (1 / order))
-
-
-@method()
+@numpy_names
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return whether every element over `dim` is nonzero."""
-    dims = many_dims("all", dim, check_tensor(input, "all").ndim)
-    return wrap(array_module(input.array).asarray(input.array.all(dims, keepdims=keepdim)))
+    return _truth("all", input, dim, keepdim)
 
 
 @method()
+@numpy_names
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return whether some element over `dim` is nonzero."""
-    dims = many_dims("any", dim, check_tensor(input, "any").ndim)
-    return wrap(array_module(input.array).asarray(input.array.any(dims, keepdims=keepdim)))
+    return _truth("any", input, dim, keepdim)
+
+
+def _truth(name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+    dims = many_dims(name, dim, check_tensor(input, name).ndim)
+    y = as_array(getattr(input.array, name)(dims, keepdims=keepdim))
+    return wrap(y.astype("uint8") if input.dtype == "uint8" else y)  # PyTorch keeps uint8
 
 
 @method()
+@numpy_names
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """Return how many elements over `dim` are not zero."""
     return sum(check_tensor(input, "count_nonzero") != 0, dim)
 
 
 __all__ = [
-    "sum", "mean", "var", "std", "var_mean", "std_mean", "prod", "cumsum", "logsumexp", "norm", "all", "any",
+    "sum", "mean", "var", "std", "var_mean", "std_mean", "prod", "cumsum", "cumprod", "logsumexp", "all", "any",
     "count_nonzero",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:  # TEMPORARY: names that moved to order,operands
-    from importlib import import_module
-
-    if name.startswith("_"):
-        raise AttributeError(name)
-
-    for module in "order,operands".split(","):
-        found = import_module("minicnn.ops." + module).__dict__.get(name)
-        if found is not None:
-            return found
-    raise AttributeError(name)

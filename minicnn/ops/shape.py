@@ -10,7 +10,9 @@ while both are alive, changing either in place raises, instead of leaving the ot
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +23,7 @@ from ..autograd import Op, shares_memory
 from ..backend import array_module
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor, method
-from .operands import Dims, as_shape, many_dims, one_dim
+from .operands import Dims, as_shape, many_dims, numpy_names, one_dim
 
 
 @dataclass(eq=False, repr=False)
@@ -105,9 +107,9 @@ def _batch_hint(shape: Dims, size: Dims) -> str:
 
 
 @method()
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """Return `input` in another shape (one size may be -1); a view where possible."""
-    size = _fill_in("reshape", as_shape("reshape", shape), check_tensor(input, "reshape").shape)
+    size = _fill_in("reshape", as_shape("reshape", sizes, shape), check_tensor(input, "reshape").shape)
     return _reshape(input, size)
 
 
@@ -122,36 +124,85 @@ def view(self: Tensor, *shape: Any) -> Tensor:
 
 def _reshape(x: Tensor, size: Dims, must_share: bool = False) -> Tensor:
     y = Reshape(size)(x)
-    if not shares_memory(y.array, x.array) and x.array.size:
-        if _can_view(logical(x), size):
-            y._twin, x._twin = weakref.ref(x), weakref.ref(y)
-        elif must_share:
-            raise ShapeError(
-                f"view: shape {x.shape} with strides {x.stride()} cannot be seen as {size} without a copy; "
-                "use reshape, or contiguous() first"
-            )
-    return y
+    shares = shares_memory(y.array, x.array) or not x.array.size
+    base = x if x._base is None else x._base
+    may_share = shares
+    if not base.array.flags.c_contiguous:  # then memory may be laid out differently in PyTorch
+        seen = logical(x)
+        may_share = _can_view(seen.shape, seen.strides, size)
+    if must_share and not may_share:
+        raise ShapeError(
+            f"view: shape {x.shape} with strides {x.stride()} cannot be seen as {size} without a copy; "
+            "use reshape, or contiguous() first"
+        )
+    if may_share and not shares:
+        become_twins(base, y)
+    return y.clone() if shares and not may_share else y
+
+
+def become_twins(x: Tensor, y: Tensor) -> None:
+    """Note in both that PyTorch would keep them in one memory: neither may be changed while the other lives."""
+    for one, other in ((x, y), (y, x)):
+        living = [ref for ref in one._twins if ref() is not None]
+        one._twins = (*living, weakref.ref(other))
 
 
 def logical(x: Tensor) -> np.ndarray:
-    """Return an array of no size in memory, with the strides PyTorch's layout would give `x`."""
+    """Return a stand-in for the array of `x`, without memory, laid out as PyTorch's would be.
+
+    There, a new tensor is row-major whatever its kernels prefer, and views follow from the strides of their base.
+    """
     base = x if x._base is None else x._base
-    n, strides = 1, []
-    for size in reversed(base.shape):
-        strides.append(n)
-        n *= max(size, 1)
-    seen = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), base.shape, strides[::-1])
+    array = base.array
+    seen = _stand_in(base.shape, None if _is_dense(array) else array.strides, array.itemsize)
     for op in x._chain if x._base is not None else ():
-        seen = op.forward(seen)
+        if isinstance(op, Reshape) and not _can_view(seen.shape, seen.strides, op.shape):
+            seen = _stand_in(op.shape, None)
+        else:
+            seen = op.forward(seen)
     return seen
 
 
-def _can_view(x: np.ndarray, size: Dims) -> bool:
-    try:
-        x.view().shape = size
-    except (AttributeError, ValueError):
-        return False
+def _stand_in(shape: Dims, strides: Dims | None, itemsize: int = 1) -> np.ndarray:
+    """Return an array of one byte that claims a shape and (by default row-major) strides."""
+    if strides is None:
+        sizes = (max(n, 1) for n in shape[:0:-1])
+        backwards = itertools.accumulate(sizes, operator.mul, initial=1)
+        strides = tuple(backwards)[::-1] if shape else ()
+    else:
+        strides = tuple(s // itemsize for s in strides)
+    return np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides)
+
+
+def _is_dense(array: Any) -> bool:
+    """Whether the elements fill a block of memory, in some order of the dimensions."""
+    expected = array.itemsize
+    for step, n in sorted((step, n) for step, n in zip(array.strides, array.shape, strict=True) if n != 1):
+        if step != expected:
+            return array.size == 0
+        expected *= n
     return True
+
+
+def _can_view(shape: Dims, strides: Dims, size: Dims) -> bool:
+    """Whether elements so laid out can be seen in another `size` in place.
+
+    Where a step in memory is irregular, the old shape is cut into runs; each cut must be one in `size` too.
+    """
+    if 0 in shape:
+        return True
+    runs: list[int] = []
+    before = 0
+    for n, step in zip(shape, strides, strict=True):
+        if n == 1:
+            continue
+        if runs and before == n * step:
+            runs[-1] *= n
+        else:
+            runs.append(n)
+        before = step
+    cuts = set(itertools.accumulate(size, operator.mul))
+    return cuts.issuperset(itertools.accumulate(runs, operator.mul))
 
 
 @method()
@@ -203,11 +254,12 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 @method()
 def ravel(input: Tensor) -> Tensor:
-    """Return `input` in one dimension."""
-    return input.reshape(-1)
+    """Return `input` in one dimension; a view if it is contiguous."""
+    return check_tensor(input, "ravel").contiguous().reshape(-1)
 
 
 @method()
+@numpy_names
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Return `input` without its dimensions of size 1 (only `dim`, a number or several, if given)."""
     shape = check_tensor(input, "squeeze").shape
@@ -218,6 +270,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
 
 @method()
+@numpy_names
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Return `input` with a new dimension of size 1 at `dim`."""
     shape = check_tensor(input, "unsqueeze").shape
@@ -230,9 +283,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 
 @method()
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *numbers: Any, dims: Any = None) -> Tensor:
     """Return `input` with its dimensions in another order; a view."""
-    wanted = as_shape("permute", dims)
+    wanted = as_shape("permute", numbers, dims)
     ndim = check_tensor(input, "permute").ndim
     order = tuple(one_dim("permute", d, ndim) for d in wanted)
     if len(order) != ndim or len(set(order)) != ndim:
@@ -254,11 +307,18 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 @method("movedim", "moveaxis")
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Return `input` with dimension(s) `source` moved to `destination`, the others in order."""
-    one = isinstance(source, int)
-    pairs = zip((source,), (destination,)) if one else zip(source, destination)  # noqa: B905
-    places = {one_dim("movedim", d, input.ndim): one_dim("movedim", s, input.ndim) for s, d in pairs}
-    rest = iter(d for d in range(input.ndim) if d not in places.values())
-    return Permute(tuple(places[d] if d in places else next(rest) for d in range(input.ndim)))(input)
+    ndim = check_tensor(input, "movedim").ndim
+    sources, targets = (
+        [one_dim("movedim", d, ndim) for d in ((dims,) if isinstance(dims, int) else dims)]
+        for dims in (source, destination)
+    )
+    if len(sources) != len(targets):
+        raise ShapeError(f"movedim: {source} and {destination} must be equally many")
+    if len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
+        raise ShapeError(f"movedim: {source} to {destination} names a dimension twice")
+    places = dict(zip(targets, sources, strict=True))
+    rest = iter(d for d in range(ndim) if d not in sources)
+    return Permute(tuple(places[d] if d in places else next(rest) for d in range(ndim)))(input)
 
 
 @method()
@@ -327,16 +387,3 @@ __all__ = [
     "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "permute", "transpose", "swapaxes",
     "swapdims", "movedim", "moveaxis", "t", "broadcast_to", "broadcast_tensors",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:  # TEMPORARY: names that moved to join,pad,diagonal,operands
-    from importlib import import_module
-
-    if name.startswith("_"):
-        raise AttributeError(name)
-
-    for module in "join,pad,diagonal,operands".split(","):
-        found = import_module("minicnn.ops." + module).__dict__.get(name)
-        if found is not None:
-            return found
-    raise AttributeError(name)

@@ -21,7 +21,7 @@ from ..backend import array_module
 from ..errors import ArgumentError
 from ..kernels import special
 from ..tensor import Tensor, check_tensor
-from .activation import finish, only_floating
+from .activation import apply, only_floating
 from .compare import clamp, where
 from .elementwise import Sigmoid, erf, exp, sigmoid, tanh
 from .elementwise import abs as abs_
@@ -57,6 +57,14 @@ class ELU(Op):
     def dx(self, dy: Tensor, x: Tensor) -> Tensor:
         slope = self.alpha * self.rate * exp(clamp(x, max=0.0) * self.rate)
         return self.scale * dy * where(x > 0, 1.0, slope)
+
+    def fast_backward(self, needs: Any, dy: Any, x: Any) -> tuple:
+        xp = array_module(x)
+        slope = xp.exp(xp.minimum(x, 0) * self.rate)
+        slope *= self.scale * self.alpha * self.rate
+        slope *= x <= 0
+        slope += self.scale * (x > 0).astype(x.dtype)
+        return (dy * slope,)
 
 
 class GELU(FusedOp):
@@ -136,6 +144,11 @@ class Softplus(Op):
         scaled = x * self.beta
         return dy * where(scaled > self.threshold, 1.0, sigmoid(scaled))
 
+    def fast_backward(self, needs: Any, dy: Any, x: Any) -> tuple:
+        scaled = x * self.beta
+        slope = Sigmoid().forward(scaled)  # <= 1, so the maximum is 1 above the threshold
+        return (dy * array_module(x).maximum(slope, scaled > self.threshold),)
+
 
 class LogSigmoid(Op):
     """y = log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|)).   dx = dy sigmoid(-x).
@@ -157,22 +170,21 @@ class LogSigmoid(Op):
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input where it is positive, else alpha * (exp(input) - 1)."""
-    return finish(input, ELU(float(alpha))(only_floating(input, "elu")), inplace, "elu_")
+    return apply(ELU(float(alpha)), only_floating(input, "elu"), inplace, "elu")
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input where it is positive, else alpha * (exp(input / alpha) - 1)."""
     if alpha == 0:
         raise ArgumentError("celu: alpha cannot be 0; it divides the input")
-    y = ELU(float(alpha), rate=1.0 / alpha)(only_floating(input, "celu"))
-    return finish(input, y, inplace, "celu_")
+    op = ELU(float(alpha), rate=1.0 / alpha)
+    return apply(op, only_floating(input, "celu"), inplace, "celu")
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return scale * (max(input, 0) + alpha * min(exp(input) - 1, 0)), with the constants of the
     paper."""
-    y = ELU(SELU_ALPHA, SELU_SCALE)(only_floating(input, "selu"))
-    return finish(input, y, inplace, "selu_")
+    return apply(ELU(SELU_ALPHA, SELU_SCALE), only_floating(input, "selu"), inplace, "selu")
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -184,13 +196,12 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * sigmoid(input)."""
-    return finish(input, SiLU()(only_floating(input, "silu")), inplace, "silu_")
+    return apply(SiLU(), only_floating(input, "silu"), inplace, "silu")
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * tanh(softplus(input)) (Misra 2019)."""
-    y = input * tanh(softplus(only_floating(input, "mish")))
-    return finish(input, y, inplace, "mish_")
+    return apply(lambda x: x * tanh(softplus(x)), only_floating(input, "mish"), inplace, "mish")
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:

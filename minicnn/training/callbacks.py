@@ -234,10 +234,10 @@ class ModelCheckpoint(Monitor):
         self.saved = path
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best} if self.save_best_only else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+        self.best = state_dict.get("best", self.best)
 
 
 class CSVLogger(Callback):

@@ -108,7 +108,7 @@ def confusion_matrix(predicted: Any, target: Any, num_classes: int | None = None
             f"confusion_matrix: class numbers must be between 0 and {count - 1}, got {smallest} "
             f"to {largest}"
         )
-    pairs = target.astype(np.int64) * count + predicted
+    pairs = target.astype(np.int64) * count + predicted.astype(np.int64)
     return np.bincount(pairs, minlength=count * count).reshape(count, count)
 
 

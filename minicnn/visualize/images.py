@@ -47,7 +47,7 @@ def images(
     for place in axes:
         place.axis("off")
     for i, picture in enumerate(np.clip(x, 0, 1)):
-        axes[i].imshow(picture.transpose(1, 2, 0).squeeze(), cmap="gray", vmin=0, vmax=1)
+        axes[i].imshow(picture.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=1)
         if titles is not None:
             axes[i].set_title(titles[i], fontsize=8, color=colours[i] if colours else "#222222")
     if title:

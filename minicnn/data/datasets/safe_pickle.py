@@ -136,8 +136,8 @@ def _check_instructions(content: bytes) -> None:
         if instruction.name not in INSTRUCTIONS:
             raise UnpicklingError(f"it has the instruction {instruction.name}")
         tuples += instruction.name.startswith("TUPLE")
-    if tuples > MOST_TUPLES:
-        raise UnpicklingError(f"it makes {tuples} tuples, where {MOST_TUPLES} should do")
+        if tuples > MOST_TUPLES:
+            raise UnpicklingError(f"it makes more than {MOST_TUPLES} tuples")
 
 
 def _arrays_in(found: Any) -> Any:
