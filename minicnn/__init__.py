@@ -5,8 +5,8 @@
     import minicnn.nn.functional as F
     import minicnn.optim as optim
 
-What is learned here is true there: the same names, argument order, defaults and semantics, for the part that
-minicnn covers. What it does not cover raises.
+What is learned here is true there: the same names, argument order, defaults and semantics, for the
+part that minicnn covers. What it does not cover raises.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from .ops.linalg import *
 from .ops.einsum import *
 from .ops.convert import *
 from .ops.creation import *
+from .ops.creation import one_hot
 from .ops import inplace as _inplace
 from .ops.draw import *
 from .ops.legacy import *
@@ -98,16 +99,26 @@ def numel(input: Tensor) -> Any:
 
 
 _SUBMODULES = ("data", "models", "nn", "optim", "training", "utils", "visualize")
+_ELSEWHERE = {"save": "serialization", "load": "serialization", "summary": "training.summary"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:  # imported when first used
-        from importlib import import_module
+    # Imported when first used, so that `import minicnn` stays quick.
+    from importlib import import_module
 
+    if name in _SUBMODULES:
         return import_module(f"{__name__}.{name}")
+    if name in _ELSEWHERE:
+        found = getattr(import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)
+        globals()[name] = found
+        return found
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    known = [known for known in globals() if not known.startswith("_")]
+    known = [known for known in __dir__() if not known.startswith("_")]
     raise errors.UnsupportedNameError(
         f"minicnn.{name}: minicnn has no such name, though PyTorch may.{errors.nearest(name, known)}"
     )
+
+
+def __dir__() -> Any:
+    return sorted([*globals(), *_SUBMODULES, *_ELSEWHERE])

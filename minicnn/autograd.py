@@ -1,16 +1,16 @@
 """Reverse-mode differentiation: how `minicnn` knows the derivative of what you computed.
 
-*The idea.* While a program runs forward, every operation that touches a value whose gradient is wanted
-leaves a `Node` behind: which operation it was, and which nodes made its inputs. That is the tape. A
-function of a million parameters and one output needs one walk over the tape, from the output back:
-each node is handed the gradient of the output with respect to its own result, `dy`, and turns it into
-the gradients of its inputs. Where a value was used twice, its gradients add up.
+*The idea.* While a program runs forward, every operation that touches a value whose gradient is
+wanted leaves a `Node` behind: which operation it was, and which nodes made its inputs. That is the
+tape. A function of a million parameters and one output needs one walk over the tape, from the
+output back: each node is handed the gradient of the output with respect to its own result, `dy`,
+and turns it into the gradients of its inputs. Where a value was used twice, its gradients add up.
 
-*An operation* is a subclass of `Op`: `forward` on arrays, and one method per input for the derivative,
-`d<name of the input>`, written with tensors. It is one method per input, not one `backward` for
-all, for three reasons: a gradient that nobody needs is never computed; each line of the mathematics is one
-method; and an operation states, by the parameters it names, which values it needs. Only those
-are kept in memory, and only those must stay unchanged until the backward pass::
+*An operation* is a subclass of `Op`: `forward` on arrays, and one method per input for the
+derivative, `d<name of the input>`, written with tensors. It is one method per input, not one
+`backward` for all, for three reasons: a gradient that nobody needs is never computed; each line of
+the mathematics is one method; and an operation states, by the parameters it names, which values it
+needs. Only those are kept in memory, and only those must stay unchanged until the backward pass::
 
     class Mul(Op):
         \"\"\"y = a b.   da = dy b,  db = dy a.\"\"\"
@@ -27,7 +27,8 @@ are kept in memory, and only those must stay unchanged until the backward pass::
 Because derivatives are written in operations that are themselves differentiable, the backward pass
 can be recorded too (`create_graph=True`), and second and higher derivatives need no further code.
 
-Broadcasting needs no thought in an op: the engine sums a gradient over the axes that were broadcast.
+Broadcasting needs no thought in an op: the engine sums a gradient over the axes that were
+broadcast.
 
 Reference: Baydin, Pearlmutter, Radul, Siskind 2018, "Automatic differentiation in machine
 learning: a survey", section 3.2. Tutorial: `tutorials/01_tensors_and_the_tape`.
@@ -40,7 +41,7 @@ import inspect
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -72,21 +73,23 @@ class Variable:
     """A value in a graph: an array, and how it was made. `Tensor` adds all that users call."""
 
     __slots__ = (
-        "array",
-        "grad",
-        "_requires_grad",
-        "_node",
-        "_version",
+        "__weakref__",
         "_base",
         "_chain",
+        "_hooks",
+        "_node",
+        "_requires_grad",
         "_seen",
         "_twins",
-        "_hooks",
-        "__weakref__",
+        "_version",
+        "array",
+        "grad",
     )
 
     array: Any
     grad: Any
+    _seen: int  # of a view: the version of the memory for which its node is right
+    _chain: tuple[Op, ...]  # of a view: the view operations that lead to it from its base
 
     def _start(self, array: Any, node: Node | None = None) -> None:
         self.array = array
@@ -99,7 +102,7 @@ class Variable:
         self._hooks: dict[int, Callable] | None = None
 
     def bump(self) -> None:
-        """Note that the array was changed in place, so that a backward pass that needs it objects."""
+        """Note that the array was changed in place: a backward pass that needs it objects."""
         self._version[0] += 1
 
 
@@ -153,14 +156,15 @@ class Op:
     """One application of an operation: its parameters, its forward and its derivatives.
 
     Subclasses write `forward(self, *arrays)` and, for each input that has a derivative,
-    `d<input>(self, dy, ...)`. After `dy`, a derivative may ask by name for any input of `forward` and
-    for `y`, the result. `self.shapes` holds the shapes of the inputs. An input without such a method is a
-    constant. What `forward` leaves on `self` for a derivative must be piecewise constant (a mask, an
-    argmax): anything else would make the second derivative wrong without a word.
+    `d<input>(self, dy, ...)`. After `dy`, a derivative may ask by name for any input of `forward`
+    and for `y`, the result. `self.shapes` holds the shapes of the inputs. An input without such a
+    method is a constant. What `forward` leaves on `self` for a derivative must be piecewise
+    constant (a mask, an argmax): anything else would make the second derivative wrong without a
+    word.
 
-    `fast_backward(self, needs, dy, ...)`, if there is one, computes the gradients of all inputs at once on
-    arrays; it runs when the backward pass is not itself recorded. `needs[i]` says whether input i
-    needs its gradient.
+    `fast_backward(self, needs, dy, ...)`, if there is one, computes the gradients of all inputs at
+    once on arrays; it runs when the backward pass is not itself recorded. `needs[i]` says whether
+    input i needs its gradient.
     """
 
     registry: ClassVar[list[type[Op]]] = []
@@ -223,7 +227,7 @@ class Op:
         return self.record(inputs, y)
 
     def record(self, inputs: Sequence[Any], array: Any) -> Any:
-        """Wrap `array`, the result for `inputs`, in a tensor; leave a node if a gradient is wanted."""
+        """Wrap `array`, the result for `inputs`; leave a node if a gradient is wanted."""
         y = wrap(array)
         if self.is_view and shares_memory(array, inputs[0].array):
             _become_view(y, inputs[0], self)
@@ -232,7 +236,7 @@ class Op:
         edges: list[Any] = []
         wanted = False
         for i, x in enumerate(inputs):
-            edge = None
+            edge: Any = None
             if isinstance(x, Variable) and self.differentiates(i):
                 edge = x._node if x._base is None else node_of(x)
                 if edge is None and x._requires_grad:
@@ -274,8 +278,9 @@ class FusedOp(Op):
     """An operation computed in one pass for speed, with the composition that defines it.
 
     `forward` and `fast_backward` work on arrays and may keep on `self` whatever helps.
-    `reference(self, *tensors)` is the same function written in differentiable operations: a backward pass
-    that is itself recorded differentiates it instead, so that second derivatives are right.
+    `reference(self, *tensors)` is the same function written in differentiable operations: a
+    backward pass that is itself recorded differentiates it instead, so that second derivatives are
+    right.
     """
 
     reference: Callable[..., Any]
@@ -312,18 +317,30 @@ class Alias(Op):
 class Node:
     """One recorded operation: the op, where its inputs came from, and the values it keeps.
 
-    `edges[i]` is the node that made input i, or the tensor itself when it is a leaf, or None when no gradient
-    is wanted. The result is kept as a bare array, never as its tensor, so that nothing refers to itself and
-    memory goes as soon as the last name goes.
+    `edges[i]` is the node that made input i, or the tensor itself when it is a leaf, or None when
+    no gradient is wanted. The result is kept as a bare array, never as its tensor, so that nothing
+    refers to itself and memory goes as soon as the last name goes.
     """
 
-    __slots__ = ("op", "name", "edges", "dtypes", "saved", "y", "order", "hooks", "retain", "y_like")
+    __slots__ = (
+        "dtypes",
+        "edges",
+        "hooks",
+        "name",
+        "op",
+        "order",
+        "retain",
+        "saved",
+        "y",
+        "y_like",
+    )
 
     def __init__(self, op: Op, inputs: Sequence[Any], edges: list[Any], y: Variable):
         self.op: Op | None = op
         self.name = op.name
         self.edges = edges
-        self.dtypes = [x.array.dtype if e is not None else None for x, e in zip(inputs, edges)]  # noqa: B905
+        pairs = zip(inputs, edges)  # noqa: B905
+        self.dtypes = [x.array.dtype if edge is not None else None for x, edge in pairs]
         op.shapes = tuple(x.array.shape if isinstance(x, Variable) else () for x in inputs)
         names = op.saves(edges)
         self.saved: dict[str, Any] = {}
@@ -348,7 +365,8 @@ class Node:
         """Return the kept values by name, after checking that nobody changed them since."""
         if self.op is None:
             raise GraphError(
-                f"backward: the graph of {self.name} was already freed by an earlier backward pass. "
+                f"backward: the graph of {self.name} was already freed by an earlier backward "
+                "pass. "
                 "Pass retain_graph=True to the first one to go through it a second time."
             )
         found: dict[str, Any] = {}
@@ -370,7 +388,8 @@ class Node:
         array = value.array if isinstance(value, Variable) else value
         if version[0] != then:
             raise InPlaceError(
-                f"backward: {self.name} needs the value of {name} {array.shape}, but it was changed in "
+                f"backward: {self.name} needs the value of {name} {array.shape}, but it was "
+                "changed in "
                 "place after the forward pass (an operation whose name ends in '_', an indexed "
                 "assignment, or an optimizer step). Change a copy instead: x = x + 1, not x += 1."
             )
@@ -393,8 +412,8 @@ class Kept(NamedTuple):
 def keep(x: Any) -> Any:
     """Return `x`, if it is a tensor, as what a node may keep of it.
 
-    That is never a tensor that has a past: changed in place later, it would get a new one, which leads
-    back to the node that keeps it, and the circle would not be freed.
+    That is never a tensor that has a past: changed in place later, it would get a new one, which
+    leads back to the node that keeps it, and the circle would not be freed.
     """
     if not isinstance(x, Variable):
         return x
@@ -410,7 +429,11 @@ def shares_memory(y: Any, x: Any) -> bool:
 def _become_view(y: Variable, x: Variable, op: Op) -> None:
     base = x if x._base is None else x._base
     y._base, y._version = base, base._version
-    y._seen = base._version[0] if _mode.recording and (x._base is None or x._seen != UNTRACKED) else UNTRACKED
+    y._seen = (
+        base._version[0]
+        if _mode.recording and (x._base is None or x._seen != UNTRACKED)
+        else UNTRACKED
+    )
     y._chain = (op,) if x._base is None else (*x._chain, op)
 
 
@@ -482,7 +505,9 @@ def grad(
     outputs, inputs = _as_list(outputs), _as_list(inputs)
     for x in inputs:
         if not needs_grad(x):
-            raise GraphError("grad: one of the inputs does not require a gradient; call requires_grad_()")
+            raise GraphError(
+                "grad: one of the inputs does not require a gradient; call requires_grad_()"
+            )
     seeds = _seeds(outputs, _as_list(grad_outputs, len(outputs)))
     found = [g for _, g in _run(outputs, seeds, inputs, retain_graph, create_graph)]
     for i, x in enumerate(inputs):
@@ -511,13 +536,15 @@ def _seeds(tensors: list[Any], gradients: list[Any]) -> list[Any]:
     for y, dy in zip(tensors, gradients, strict=True):
         if not needs_grad(y):
             raise GraphError(
-                "backward: the tensor does not require a gradient and was not made from one that does. "
+                "backward: the tensor does not require a gradient and was not made from one that "
+                "does. "
                 "Set requires_grad=True on an input, and check that no_grad() is not active."
             )
         if dy is None:
             if y.array.size != 1:
                 raise GraphError(
-                    "backward: a gradient is implied only for a tensor of one element; this has shape "
+                    "backward: a gradient is implied only for a tensor of one element; this has "
+                    "shape "
                     f"{y.array.shape}. Reduce it first, e.g. with .sum(), or pass gradient=."
                 )
             dy = wrap(array_module(y.array).ones_like(y.array))
@@ -557,7 +584,7 @@ def _run(
             if dy is None:
                 continue
             dy = _apply_hooks(node.hooks, dy)
-            kept = node.retain and node.retain()
+            kept = node.retain() if node.retain is not None else None
             if kept is not None:
                 kept.grad = dy.clone() if kept.grad is None else kept.grad + dy
             if node in keys:
@@ -607,7 +634,9 @@ def _differentiate(node: Node, edges: list[Any], dy: Any, create_graph: bool) ->
     if not _mode.anomaly:
         gradients = _gradients(node, edges, dy, create_graph)
     else:
-        with detect_anomaly(check_nan=False):  # what is named is this node, not the parts of its derivative
+        with detect_anomaly(
+            check_nan=False
+        ):  # what is named is this node, not the parts of its derivative
             gradients = _gradients(node, edges, dy, create_graph)
     assert op is not None
     for i, g in enumerate(gradients):
@@ -624,7 +653,7 @@ def _differentiate(node: Node, edges: list[Any], dy: Any, create_graph: bool) ->
 
 
 def _gradients(node: Node, edges: list[Any], dy: Any, create_graph: bool) -> list[Any]:
-    """Return what the op says the gradients along `edges` are, by its fast way where that is enough."""
+    """Return the gradients along `edges` as the op gives them, by its fast way where it can."""
     values = node.values(create_graph)
     op = node.op
     assert op is not None
@@ -643,9 +672,11 @@ def _gradients(node: Node, edges: list[Any], dy: Any, create_graph: bool) -> lis
 def _sum_to(g: Any, shape: tuple[int, ...], name: str) -> Any:
     """Sum `g` over the axes along which an input of `shape` was broadcast."""
     padded = (1,) * (g.array.ndim - len(shape)) + shape
-    if len(padded) != g.array.ndim or any(n not in (1, m) for n, m in zip(padded, g.array.shape)):  # noqa: B905
+    pairs = zip(padded, g.array.shape)  # noqa: B905
+    if len(padded) != g.array.ndim or any(n not in (1, m) for n, m in pairs):
         raise ShapeError(
-            f"backward: a derivative of {name} has shape {g.array.shape}, which cannot belong to an input "
+            f"backward: a derivative of {name} has shape {g.array.shape}, which cannot belong to "
+            "an input "
             f"of shape {shape}"
         )
     axes = tuple(i for i, n in enumerate(padded) if n == 1 and g.array.shape[i] != 1)
@@ -681,7 +712,8 @@ def _apply_hooks(hooks: dict[int, Callable] | None, dy: Any) -> Any:
             continue
         if not isinstance(changed, Variable) or changed.array.shape != dy.array.shape:
             raise GraphError(
-                f"register_hook: a hook must return None or a Tensor of the gradient's shape {dy.array.shape}, "
+                "register_hook: a hook must return None or a Tensor of the gradient's shape "
+                f"{dy.array.shape}, "
                 f"not {getattr(changed, 'shape', type(changed).__name__)}"
             )
         dy = changed
@@ -806,7 +838,7 @@ class set_grad_enabled(_Switch):
 
 
 class detect_anomaly(_Switch):
-    """Check every result, forward and backward, and name the operation that made NaN or infinity."""
+    """Check every result, forward and backward; name the operation that made NaN or infinity."""
 
     attribute, value = "anomaly", True
 
@@ -827,7 +859,7 @@ class set_detect_anomaly(detect_anomaly):
         super().__enter__()
 
 
-__all__: Iterable[str] = [
+__all__: list[str] = [
     "Op", "FusedOp", "backward", "grad", "no_grad", "enable_grad", "set_grad_enabled",
     "is_grad_enabled", "inference_mode", "detect_anomaly", "set_detect_anomaly",
 ]  # fmt: skip

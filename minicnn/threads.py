@@ -19,6 +19,7 @@ The number of threads is that of ``set_num_threads``, else ``MINICNN_NUM_THREADS
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import ctypes
 import os
 import queue
@@ -203,7 +204,8 @@ def _spread(stretch: Callable[[int], None], count: int) -> None:
             _workers.append(_Worker(len(_workers) + 1))
     done: queue.SimpleQueue = queue.SimpleQueue()
     for t in range(1, count):
-        _workers[t - 1].jobs.put((lambda t=t: stretch(t), done))
+        run = contextvars.copy_context().run  # with it goes NumPy's `errstate`
+        _workers[t - 1].jobs.put((lambda t=t, run=run: run(stretch, t), done))
     error = None
     try:
         stretch(0)

@@ -1,4 +1,4 @@
-"""The tape: what is recorded, how it is walked, what it keeps, when it lets go, and what it says."""
+"""The tape: what is recorded, how it is walked, what it keeps, when it lets go."""
 
 from __future__ import annotations
 
@@ -165,7 +165,9 @@ def test_gradients_of_constants_are_not_computed():
 
 def test_backward_needs_a_gradient_for_more_than_one_element():
     x = variable(1.0, 2.0)
-    with pytest.raises(GraphError, match=r"implied only for a tensor of one element; this has shape \(2,\)"):
+    with pytest.raises(
+        GraphError, match=r"implied only for a tensor of one element; this has shape \(2,\)"
+    ):
         (x * 2).backward()
     (x * 2).backward(minicnn.tensor([1.0, 10.0]))
     assert x.grad.tolist() == [2.0, 20.0]
@@ -175,7 +177,7 @@ def test_the_gradient_must_fit():
     x = variable(1.0, 2.0)
     with pytest.raises(ShapeError, match=r"gradient has shape \(3,\) but the tensor \(2,\)"):
         (x * 2).backward(minicnn.ones(3))
-    with pytest.raises(TypeError, match="gradient must be a Tensor or None, not float: 1.0"):
+    with pytest.raises(TypeError, match=r"gradient must be a Tensor or None, not float: 1\.0"):
         (x * 2).backward(1.0)
     with pytest.raises(GraphError, match="2 tensors but 1 gradients"):
         autograd.backward([x * 2, x * 3], [minicnn.ones(2)])
@@ -195,7 +197,9 @@ def test_a_second_pass_says_that_the_graph_is_freed():
     x = variable(1.0)
     y = x.sin().exp()
     y.backward()
-    with pytest.raises(RuntimeError, match=r"the graph of Exp was already freed.*retain_graph=True") as error:
+    with pytest.raises(
+        RuntimeError, match=r"the graph of Exp was already freed.*retain_graph=True"
+    ) as error:
         y.backward()
     assert isinstance(error.value, GraphError)
     assert x.grad.tolist() == [math.cos(1.0) * math.exp(math.sin(1.0))]
@@ -252,7 +256,9 @@ def test_grad_returns_gradients_and_stores_none():
 def test_grad_of_inputs_that_are_not_used():
     a, b = variable(2.0), variable(5.0, 6.0)
     y = (a * a).sum()
-    with pytest.raises(GraphError, match=r"the outputs do not depend on inputs\[1\], of shape \(2,\)"):
+    with pytest.raises(
+        GraphError, match=r"the outputs do not depend on inputs\[1\], of shape \(2,\)"
+    ):
         grad(y, [a, b], retain_graph=True)
     assert grad(y, [a, b], allow_unused=True, retain_graph=True)[1] is None
     assert values(*grad(y, [a, b], materialize_grads=True)) == [[4.0], [0.0, 0.0]]
@@ -376,7 +382,7 @@ def test_a_gradient_penalty_trains_as_in_pytorch():
 
 
 def _live(function):
-    """Call a function with the garbage collector off; return its weak references that still live."""
+    """Call a function without the garbage collector; return what lives of its weak references."""
     gc.collect()
     gc.disable()
     try:
@@ -395,7 +401,10 @@ def test_graphs_are_freed_with_their_last_name():
     def run():
         x, w = minicnn.ones(4, 4), minicnn.ones(4, 4, requires_grad=True)
         h, loss = network(x, w)
-        watch = [weakref.ref(t) for t in (x, w, h, loss)] + [weakref.ref(h.array), weakref.ref(loss.grad_fn.op)]
+        watch = [weakref.ref(t) for t in (x, w, h, loss)] + [
+            weakref.ref(h.array),
+            weakref.ref(loss.grad_fn.op),
+        ]
         loss.backward()
         return watch
 
@@ -478,7 +487,9 @@ def test_training_does_not_grow():
             w.grad = None
             if step in (9, 29):
                 sizes.append(tracemalloc.get_traced_memory()[0])
-        assert sizes[1] - sizes[0] < 100_000  # one step's arrays are 200 kB; Python's free lists grow a little
+        assert (
+            sizes[1] - sizes[0] < 100_000
+        )  # one step's arrays are 200 kB; Python's free lists grow a little
     finally:
         tracemalloc.stop()
         gc.enable()
@@ -486,7 +497,10 @@ def test_training_does_not_grow():
 
 def test_only_needed_values_are_kept():
     x = minicnn.ones(3, requires_grad=True)
-    kept = {name: set((x * 1).__getattribute__(name)().grad_fn.saved) for name in ("exp", "sin", "sum", "neg")}
+    kept = {
+        name: set((x * 1).__getattribute__(name)().grad_fn.saved)
+        for name in ("exp", "sin", "sum", "neg")
+    }
     assert kept == {"exp": set(), "sin": {"x"}, "sum": set(), "neg": set()}
     assert set((x * minicnn.ones(3)).grad_fn.saved) == {"b"}  # dx needs b; db, nobody needs
 
@@ -796,7 +810,10 @@ def test_hooks_must_return_gradients():
         (x * 2).sum().backward()
     y = variable(1.0)
     y.register_hook(lambda g: 3.0)
-    with pytest.raises(GraphError, match="a hook must return None or a Tensor of the gradient's shape .*, not float"):
+    with pytest.raises(
+        GraphError,
+        match=r"a hook must return None or a Tensor of the gradient's shape .*, not float",
+    ):
         (y * 2).sum().backward()
     with pytest.raises(GraphError, match="register_hook: this tensor does not require a gradient"):
         minicnn.ones(1).register_hook(lambda g: g)
@@ -885,8 +902,15 @@ class Elsewhere:
 def test_tensors_on_two_devices_do_not_mix():
     x = minicnn.ones(2, 3)
     y = autograd.wrap(Elsewhere(np.ones((2, 3), np.float32)))
-    for function in (lambda: x + y, lambda: y * x, lambda: x @ y.array if False else minicnn.maximum(x, y)):
-        with pytest.raises(DeviceError, match=r"all tensors must be on one device; got .*\(2, 3\) on c.*\.to\(device\)"):
+    for function in (
+        lambda: x + y,
+        lambda: y * x,
+        lambda: x @ y.array if False else minicnn.maximum(x, y),
+    ):
+        with pytest.raises(
+            DeviceError,
+            match=r"all tensors must be on one device; got .*\(2, 3\) on c.*\.to\(device\)",
+        ):
             function()
 
 
@@ -896,7 +920,10 @@ def test_tensors_on_two_devices_do_not_mix():
 def test_the_operation_that_made_nan_is_named_forward():
     x = variable(-1.0, 1.0)
     assert minicnn.isnan(x.log()).any()  # silent without detect_anomaly, as in PyTorch
-    with detect_anomaly(), pytest.raises(AnomalyError, match=r"Log: the forward pass made NaN \(shape \(2,\)\)"):
+    with (
+        detect_anomaly(),
+        pytest.raises(AnomalyError, match=r"Log: the forward pass made NaN \(shape \(2,\)\)"),
+    ):
         (x * 2).log().sum()
     with detect_anomaly(), pytest.raises(AnomalyError, match="Div: the forward pass made infinity"):
         x / (x - x)
@@ -936,8 +963,12 @@ def test_leaves_can_be_copied_and_results_cannot():
     x = variable(1.0, 2.0)
     (x * x).sum().backward()
     twin = copy.deepcopy(x)
-    assert twin.requires_grad and twin.tolist() == x.tolist() and twin.grad.tolist() == x.grad.tolist()
-    assert not np.shares_memory(twin.array, x.array) and not np.shares_memory(twin.grad.array, x.grad.array)
+    assert (
+        twin.requires_grad and twin.tolist() == x.tolist() and twin.grad.tolist() == x.grad.tolist()
+    )
+    assert not np.shares_memory(twin.array, x.array) and not np.shares_memory(
+        twin.grad.array, x.grad.array
+    )
     assert len({id(t) for t in copy.deepcopy([x, x])}) == 1
     with pytest.raises(GraphError, match="deepcopy: only leaf tensors"):
         copy.deepcopy(x * 2)
@@ -947,7 +978,9 @@ def test_leaves_can_be_sent_and_results_cannot():
     x = variable(1.0, 2.0)
     back = pickle.loads(pickle.dumps(x))
     assert back.requires_grad and back.tolist() == [1.0, 2.0]
-    with pytest.raises(GraphError, match=r"pickle: only leaf tensors can be sent; use tensor.detach\(\)"):
+    with pytest.raises(
+        GraphError, match=r"pickle: only leaf tensors can be sent; use tensor.detach\(\)"
+    ):
         pickle.dumps(x * 2)
 
 
@@ -998,7 +1031,10 @@ def test_a_derivative_is_summed_over_what_was_broadcast_and_must_fit():
             return minicnn.ones(4)
 
     Op.registry.remove(Wrong)
-    with pytest.raises(ShapeError, match=r"a derivative of Wrong has shape \(4,\), which cannot belong to an input of shape \(3,\)"):
+    with pytest.raises(
+        ShapeError,
+        match=r"a derivative of Wrong has shape \(4,\), which cannot belong to an input of shape",
+    ):
         Wrong()(minicnn.ones(3, requires_grad=True)).sum().backward()
     x, y = variable([1.0], [2.0]), variable(1.0, 2.0, 3.0)
     (x * y).sum().backward()
@@ -1007,7 +1043,9 @@ def test_a_derivative_is_summed_over_what_was_broadcast_and_must_fit():
 
 def test_every_operation_tells_what_it_is():
     for op in Op.registry:
-        assert op.__doc__ and op.__doc__.startswith(("y = ", "Y = ", "loss")) or op.__doc__[0].isalpha(), op
+        assert (op.__doc__ and op.__doc__.startswith(("y = ", "Y = ", "loss"))) or op.__doc__[
+            0
+        ].isalpha(), op
 
 
 # ------------------------------------------------------------------------------- random programs
@@ -1065,7 +1103,11 @@ def build(lib, leaves, program):
     tensors = list(leaves)
     for name, i, j in program:
         x = tensors[i % len(tensors)]
-        y = UNARY[name](lib, x, j) if name in UNARY else BINARY[name](lib, x, tensors[j % len(tensors)])
+        y = (
+            UNARY[name](lib, x, j)
+            if name in UNARY
+            else BINARY[name](lib, x, tensors[j % len(tensors)])
+        )
         tensors.append(y)
     return leaves, tensors
 
@@ -1078,7 +1120,10 @@ def broadcasts(leaves, program):
     return True
 
 
-@given(program=st.lists(steps, min_size=1, max_size=12), shape=st.sampled_from([(3,), (2, 3), (2, 1, 3), ()]))
+@given(
+    program=st.lists(steps, min_size=1, max_size=12),
+    shape=st.sampled_from([(3,), (2, 3), (2, 1, 3), ()]),
+)
 @settings(max_examples=250)
 def test_random_expressions_have_pytorchs_values_and_gradients(program, shape):
     torch = pytest.importorskip("torch")
@@ -1089,13 +1134,18 @@ def test_random_expressions_have_pytorchs_values_and_gradients(program, shape):
     for lib in (minicnn, torch):
         inputs, tensors = build(lib, leaves, program)
         tensors = [t for t in tensors if t.requires_grad]
-        loss = sum(t.sum() * (0.5 + 0.1 * i) for i, t in enumerate(tensors)) + (tensors[-1].tanh() ** 2).sum()
+        loss = (
+            sum(t.sum() * (0.5 + 0.1 * i) for i, t in enumerate(tensors))
+            + (tensors[-1].tanh() ** 2).sum()
+        )
         first = lib.autograd.grad(loss, inputs, create_graph=True)
         again = sum((g * g).sum() for g in first)
         second = lib.autograd.grad(again, inputs, allow_unused=True) if again.requires_grad else ()
         results.append((tensors, first, second))
     ours, theirs = results
-    for a, b in zip([*ours[0], *ours[1], *ours[2]], [*theirs[0], *theirs[1], *theirs[2]], strict=True):
+    for a, b in zip(
+        [*ours[0], *ours[1], *ours[2]], [*theirs[0], *theirs[1], *theirs[2]], strict=True
+    ):
         if a is None or b is None:  # PyTorch sometimes has zeros for what does not depend on it
             assert all(t is None or not t.numpy(force=True).any() for t in (a, b))
             continue

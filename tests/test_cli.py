@@ -20,7 +20,7 @@ from minicnn.cli.predict import read_picture
 from minicnn.data.datasets import Digits
 from minicnn.errors import AnomalyError, FileError
 from minicnn.serialization import load
-from minicnn.training import History
+from minicnn.training import History, ModelCheckpoint
 
 ENVIRONMENT = {
     **os.environ,
@@ -75,7 +75,7 @@ def wait_for(process, text):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Drawing takes longer than a short training."""
-    monkeypatch.setattr("minicnn.cli.train.draw", lambda make: None)
+    monkeypatch.setattr("minicnn.cli.outcome.draw", lambda make: None)
 
 
 def same_weights(a, b):
@@ -201,7 +201,7 @@ def test_a_failed_training_leaves_the_earlier_results(tmp_path, capsys, monkeypa
     def full(*_, **__):
         raise OSError(28, "No space left on device", str(folder / "model.safetensors"))
 
-    monkeypatch.setattr("minicnn.cli.train.save", full)
+    monkeypatch.setattr("minicnn.cli.outcome.save", full)
     code, _, err = call(capsys, "train", "--epochs", 1, *QUICK, "--seed", 5, "--out", folder)
     assert code == 1
     assert err == f"minicnn: error: No space left on device: '{folder}/model.safetensors'\n"
@@ -214,39 +214,49 @@ def test_a_failed_training_leaves_the_earlier_results(tmp_path, capsys, monkeypa
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_training_keeps_what_was_trained_and_can_be_resumed(
-    number, code, tmp_path, monkeypatch, capsys, no_pictures
-):
-    arguments = ["train", "--epochs", 6, "--batch-size", 64]
-    with start(*arguments, "--out", "net", cwd=tmp_path) as process:
-        wait_for(process, "epoch 2/6")
+def test_an_interrupted_training_keeps_what_was_trained(number, code, tmp_path):
+    with start("train", "--epochs", 500, *QUICK, "--out", "net", cwd=tmp_path) as process:
+        wait_for(process, "epoch   2/500")
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert re.search(r"interrupted after [2-5] of 6 epochs.*what was trained is in net", err)
+    assert re.search(
+        r"interrupted after \d+ of 500 epochs.*what was trained is in net: config", err
+    )
     assert "minicnn train --resume net" in err and "Traceback" not in err
-    names = [
+    names = ["config.json", "curves.png", "history.csv", "model.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "net").iterdir()) == [
         "checkpoint.safetensors",
-        "config.json",
-        "curves.png",
-        "history.csv",
-        "model.safetensors",
+        *names,
     ]
-    assert sorted(p.name for p in (tmp_path / "net").iterdir()) == names
     assert History.from_csv(tmp_path / "net" / "history.csv").epochs >= 2
-    model = models.create("digits_cnn")
+    assert json.loads((tmp_path / "net" / "config.json").read_text())["complete"] is False
+    model = models.create("mlp", (1, 8, 8))
     model.load_state_dict(load(tmp_path / "net" / "model.safetensors"))
-    if number == signal.SIGTERM:
-        return
-    # Resumed, it ends where it would have ended anyway.
+
+
+def test_a_resumed_training_ends_where_it_would_have_ended_anyway(
+    tmp_path, monkeypatch, capfd, no_pictures
+):
     monkeypatch.chdir(tmp_path)
-    resumed = call(capsys, "train", "--resume", "net")
-    whole = call(capsys, *arguments, "--out", "whole")
-    assert resumed[0] == whole[0] == 0
-    assert resumed[1].splitlines()[-1] == whole[1].splitlines()[-1]
-    assert same_weights(tmp_path / "net/model.safetensors", tmp_path / "whole/model.safetensors")
-    assert not (tmp_path / "net" / "checkpoint.safetensors").exists()
-    assert History.from_csv(tmp_path / "net" / "history.csv")["epoch"] == list(range(1, 7))
+    real = ModelCheckpoint.on_epoch_end
+
+    def interrupted(self, epoch, logs):
+        real(self, epoch, logs)
+        if epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    arguments = ["train", "--epochs", "4", "--batch-size", "64", "--out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelCheckpoint, "on_epoch_end", interrupted)
+        assert main([*arguments, "net"]) == 130
+    assert main(["train", "--resume", "net"]) == 0
+    resumed = capfd.readouterr().out.splitlines()
+    assert main([*arguments, "whole"]) == 0
+    assert resumed[-1] == capfd.readouterr().out.splitlines()[-1]
+    assert same_weights("net/model.safetensors", "whole/model.safetensors")
+    assert not Path("net/checkpoint.safetensors").exists()
+    assert History.from_csv("net/history.csv")["epoch"] == [1, 2, 3, 4]
 
 
 def test_an_interruption_puts_complete_results_away_first(tmp_path, capsys, no_pictures):
@@ -322,8 +332,9 @@ def test_a_reader_that_goes_away_ends_the_training_like_an_interruption(tmp_path
     assert (tmp_path / "net" / "model.safetensors").exists()
 
 
-def test_a_closed_pipe_is_no_error(tmp_path):
-    with start("summary", "--model", "lenet5", cwd=tmp_path) as process:
+@pytest.mark.parametrize("arguments", [["summary", "--model", "lenet5"], ["--help"]])
+def test_a_closed_pipe_is_no_error(arguments, tmp_path):
+    with start(*arguments, cwd=tmp_path) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 141

@@ -1,4 +1,4 @@
-"""Gradient checks catch every kind of mistake, say what it is, and leave right gradients and kinks alone."""
+"""Gradient checks catch every kind of mistake and name it; what is right, and kinks, they pass."""
 
 from __future__ import annotations
 
@@ -174,7 +174,11 @@ def test_the_failure_names_input_element_and_both_values(fast_mode):
     text = message(function, variable(2), at(1.0, 4.0), fast_mode=fast_mode)
     assert "the derivative of output 1[1] with respect to inputs[1][1] is wrong" in text
     assert "the backward pass says 12, a central difference 8" in text
-    assert "inputs[1] has shape (2,); 2 of the 8 elements" in text or not fast_mode or "2 of the" in text
+    assert (
+        "inputs[1] has shape (2,); 2 of the 8 elements" in text
+        or not fast_mode
+        or "2 of the" in text
+    )
 
 
 def test_a_mistake_in_a_large_input_is_followed_to_its_place():
@@ -198,10 +202,16 @@ TWO_DERIVATIVES = {
     "a lost factor": (lambda dy, x: dy * x, "a factor of 0.5: the 2 of a square was lost"),
     "a doubled factor": (lambda dy, x: 4.0 * dy * x, "a factor of 2: something is counted twice"),
     "another factor": (lambda dy, x: 7.4 * dy * x, "a factor: the gradient is 3.7 times"),
-    "a mean for a sum": (lambda dy, x: 2.0 * dy * x / 5.0, "a factor of 0.2, and 5 is a number of elements here"),
+    "a mean for a sum": (
+        lambda dy, x: 2.0 * dy * x / 5.0,
+        "a factor of 0.2, and 5 is a number of elements here",
+    ),
     "no gradient": (lambda dy, x: dy * 0.0, "the backward pass gives no gradient at all: detach()"),
     "None": (lambda dy, x: None, "the backward pass gives no gradient at all: detach()"),
-    "NaN": (lambda dy, x: dy * (0.0 * x / (x - x)), "the backward pass divides by zero or overflows"),
+    "NaN": (
+        lambda dy, x: dy * (0.0 * x / (x - x)),
+        "the backward pass divides by zero or overflows",
+    ),
     "flipped": (lambda dy, x: (2.0 * dy * x).flip(0), "the right values at the wrong places"),
     "half of it": (
         lambda dy, x: minicnn.cat([2.0 * (dy * x)[:2], 0.0 * x[2:]]),
@@ -239,14 +249,24 @@ def test_a_missing_term_is_named():
 
 def test_a_cut_graph_is_named():
     assert "cuts the graph" in message(lambda x, y: x.detach() * 2.0 + y, variable(3), variable(3))
-    assert "cuts the graph" in message(lambda x: minicnn.tensor(x.detach().numpy()) ** 2, variable(3))
+    assert "cuts the graph" in message(
+        lambda x: minicnn.tensor(x.detach().numpy()) ** 2, variable(3)
+    )
 
 
 def test_a_derivative_of_a_wrong_shape_is_reported():
     text = message(square_with(lambda dy, x: dy.reshape(-1)[:2]), variable(3, 3))
-    assert "a derivative of Square has shape (2,), which cannot belong to an input of shape (3, 3)" in text
-    assert gradcheck(square_with(lambda dy, x: dy[:1]), variable(2, 3, 3), raise_exception=False) is False
-    text = message(square_with(lambda dy, x: dy.reshape(-1)[:2]), variable(3, 3), check=gradgradcheck)
+    assert (
+        "a derivative of Square has shape (2,), which cannot belong to an input of shape (3, 3)"
+        in text
+    )
+    assert (
+        gradcheck(square_with(lambda dy, x: dy[:1]), variable(2, 3, 3), raise_exception=False)
+        is False
+    )
+    text = message(
+        square_with(lambda dy, x: dy.reshape(-1)[:2]), variable(3, 3), check=gradgradcheck
+    )
     assert "the backward pass cannot be run" in text
 
 
@@ -273,7 +293,9 @@ def test_a_gradient_of_a_wrong_dtype_is_reported():
 
 def test_single_precision_is_named_as_the_cause():
     x = minicnn.tensor([0.3, 1.3, 2.0, -1.5], requires_grad=True)
-    with pytest.warns(UserWarning, match=r"inputs\[0\] is float32; finite differences need float64"):
+    with pytest.warns(
+        UserWarning, match=r"inputs\[0\] is float32; finite differences need float64"
+    ):
         text = message(lambda x: x.sin(), x)
     assert "Likely cause: precision: the input is float32" in text
 
@@ -297,7 +319,9 @@ def test_a_value_kept_on_self_is_found_at_second_order():
 def test_at_second_order_a_wrong_first_derivative_is_told_apart():
     wrong = square_with(lambda dy, x: dy * x.detach())
     text = message(wrong, variable(3), check=gradgradcheck)
-    assert text.startswith("gradgradcheck: the first derivative is wrong already: the derivative of output[")
+    assert text.startswith(
+        "gradgradcheck: the first derivative is wrong already: the derivative of output["
+    )
 
 
 def test_random_functions_are_found():
@@ -411,10 +435,22 @@ def test_given_gradients_of_the_outputs_are_used():
 @pytest.mark.parametrize(
     "check, option, text",
     [
-        (gradcheck, {"check_batched_grad": True}, "gradcheck: check_batched_grad=True is not covered"),
+        (
+            gradcheck,
+            {"check_batched_grad": True},
+            "gradcheck: check_batched_grad=True is not covered",
+        ),
         (gradcheck, {"check_forward_ad": True}, "gradcheck: check_forward_ad=True is not covered"),
-        (gradcheck, {"check_backward_ad": False}, "gradcheck: check_backward_ad=False is not covered"),
-        (gradcheck, {"check_batched_forward_grad": True}, "check_batched_forward_grad=True is not covered"),
+        (
+            gradcheck,
+            {"check_backward_ad": False},
+            "gradcheck: check_backward_ad=False is not covered",
+        ),
+        (
+            gradcheck,
+            {"check_batched_forward_grad": True},
+            "check_batched_forward_grad=True is not covered",
+        ),
         (gradcheck, {"masked": True}, "gradcheck: masked=True is not covered"),
         (gradgradcheck, {"check_fwd_over_rev": True}, "check_fwd_over_rev=True is not covered"),
         (gradgradcheck, {"check_rev_over_rev": False}, "check_rev_over_rev=False is not covered"),
@@ -436,7 +472,9 @@ def test_overlapping_inputs_are_refused():
 
 
 def test_the_function_must_return_tensors():
-    with pytest.raises(GradcheckError, match="must return a Tensor or a tuple of Tensors, not float"):
+    with pytest.raises(
+        GradcheckError, match="must return a Tensor or a tuple of Tensors, not float"
+    ):
         gradcheck(lambda x: 1.0, variable(2))
 
 
@@ -444,7 +482,10 @@ def test_the_signatures_are_pytorchs():
     torch = pytest.importorskip("torch")
     import inspect
 
-    for ours, theirs in ((gradcheck, torch.autograd.gradcheck), (gradgradcheck, torch.autograd.gradgradcheck)):
+    for ours, theirs in (
+        (gradcheck, torch.autograd.gradcheck),
+        (gradgradcheck, torch.autograd.gradgradcheck),
+    ):
         here, there = inspect.signature(ours).parameters, inspect.signature(theirs).parameters
         assert list(here) == list(there)
         for name in here:
@@ -456,7 +497,9 @@ def test_the_signatures_are_pytorchs():
 
 
 def test_it_is_found_where_pytorch_has_it():
-    assert minicnn.autograd.gradcheck is gradcheck and minicnn.autograd.gradgradcheck is gradgradcheck
+    assert (
+        minicnn.autograd.gradcheck is gradcheck and minicnn.autograd.gradgradcheck is gradgradcheck
+    )
 
 
 def test_the_tolerance_is_pytorchs():

@@ -1,4 +1,4 @@
-"""Every operation and every layer has the derivatives it should have, first and second, in every form."""
+"""Every operation and layer has the derivatives it should have, first and second."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def test_every_layer_has_a_case():
     covered = set()
     for case in CASES:
         function, _ = case.build()
-        covered |= {type(m) for m in function.modules()} if isinstance(function, nn.Module) else set()
+        covered |= (
+            {type(m) for m in function.modules()} if isinstance(function, nn.Module) else set()
+        )
     layers = [c for c in vars(nn).values() if isinstance(c, type) and issubclass(c, nn.Module)]
     missing = {c.__name__ for c in layers if c not in covered} - set(NO_DERIVATIVE)
     assert not missing, f"write a case in minicnn/gradcases/layers.py for {missing}"
@@ -110,7 +112,9 @@ def test_completeness_notices_an_operation_without_a_case():
 
     Unchecked.__module__ = "minicnn.ops.unchecked"
     try:
-        with pytest.raises(AssertionError, match=r"write a case in minicnn/gradcases for \['Unchecked'\]"):
+        with pytest.raises(
+            AssertionError, match=r"write a case in minicnn/gradcases for \['Unchecked'\]"
+        ):
             test_every_operation_has_a_case()
     finally:
         Op.registry.remove(Unchecked)
@@ -118,12 +122,14 @@ def test_completeness_notices_an_operation_without_a_case():
 
 @by_name
 def test_fast_derivatives_equal_those_that_define_them(case):
-    """`fast_backward` and `FusedOp` against the derivative written in operations, in both passes."""
+    """`fast_backward` and `FusedOp` against the derivative written in operations."""
     function, inputs = case.build()
     outputs, wanted = outputs_of(function, inputs), variables(function, inputs)
     seeds = seeds_for(outputs)
     fast = grad(outputs, wanted, seeds, allow_unused=True)
-    recorded = grad(outputs_of(function, inputs), wanted, seeds, create_graph=True, allow_unused=True)
+    recorded = grad(
+        outputs_of(function, inputs), wanted, seeds, create_graph=True, allow_unused=True
+    )
     compare(fast, recorded)
     known = [g for g in recorded if g is not None and g.requires_grad]
     if known:
@@ -138,7 +144,9 @@ def compare(ours, theirs, tolerance=1e-10):
         assert (a is None) == (b is None)
         if a is not None:
             assert a.shape == b.shape and a.dtype == b.dtype
-            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(
+                a.detach().numpy(), b.detach().numpy(), rtol=tolerance, atol=tolerance
+            )
 
 
 @by_name
@@ -186,8 +194,8 @@ def test_float32_in_gives_float32_out_and_back(case):
         assert y.dtype == np.float32
         np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=1e-4, atol=1e-5)
     for create_graph in (False, True):
-        found = grad(outputs, wanted, [s.float() for s in seeds], allow_unused=True, retain_graph=True,
-                     create_graph=create_graph)  # fmt: skip
+        options = {"allow_unused": True, "retain_graph": True, "create_graph": create_graph}
+        found = grad(outputs, wanted, [s.float() for s in seeds], **options)
         for x, g, e in zip(wanted, found, expected, strict=True):
             assert g is None or (g.dtype == x.dtype == np.float32 and g.shape == x.shape)
             if g is not None:
@@ -201,7 +209,9 @@ def test_float16_in_gives_float16_out_and_back(case):
     assert {y.dtype for y in outputs} == {np.dtype("float16")}
     for create_graph in (False, True):
         seeds = [s.detach() for s in seeds_for(outputs)]
-        found = grad(outputs, wanted, seeds, allow_unused=True, retain_graph=True, create_graph=create_graph)
+        found = grad(
+            outputs, wanted, seeds, allow_unused=True, retain_graph=True, create_graph=create_graph
+        )
         assert {g.dtype for g in found if g is not None} <= {np.dtype("float16")}
 
 
@@ -312,13 +322,18 @@ def convolutions(draw, transposed=False):
     options = {
         "stride": draw(pairs),
         "dilation": draw(st.one_of(st.integers(1, 2), st.tuples(small, st.integers(1, 2)))),
-        "padding": draw(st.one_of(st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 1)))),
+        "padding": draw(
+            st.one_of(st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 1)))
+        ),
         "groups": groups,
     }
     size = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
     n = draw(st.integers(1, 2))
     if transposed:
-        limits = [max(s, d) - 1 for s, d in zip(two(options["stride"]), two(options["dilation"]), strict=True)]
+        limits = [
+            max(s, d) - 1
+            for s, d in zip(two(options["stride"]), two(options["dilation"]), strict=True)
+        ]
         options["output_padding"] = tuple(draw(st.integers(0, limit)) for limit in limits)
         return (n, c, *size), (c, f // groups, *kernel), (f,), options
     if draw(st.integers(0, 4)) == 0:
@@ -387,13 +402,18 @@ def test_max_pool2d_for_all_shapes_and_options(size, kernel, stride, padding, di
     divisor=st.one_of(st.none(), st.integers(1, 5)),
 )
 @settings(max_examples=60)
-def test_avg_pool2d_for_all_shapes_and_options(size, kernel, stride, padding, ceil_mode, include, divisor):
+def test_avg_pool2d_for_all_shapes_and_options(
+    size, kernel, stride, padding, ceil_mode, include, divisor
+):
     x, options = normal(*size), (kernel, stride, padding, ceil_mode, include, divisor)
     fits(lambda: F.avg_pool2d(x, *options))
     check(lambda x: F.avg_pool2d(x, *options), x)
 
 
-@given(size=st.tuples(small, small, st.integers(1, 6), st.integers(1, 6)), out=st.tuples(st.integers(1, 7), st.integers(1, 7)))
+@given(
+    size=st.tuples(small, small, st.integers(1, 6), st.integers(1, 6)),
+    out=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+)
 @settings(max_examples=30)
 def test_adaptive_pooling_for_all_sizes(size, out):
     check(lambda x: F.adaptive_avg_pool2d(x, out), normal(*size))
@@ -410,11 +430,17 @@ def test_interpolation_for_all_sizes(size, out, mode):
     check(lambda x: F.interpolate(x, out, mode=mode[0], align_corners=mode[1]), normal(*size))
 
 
-@given(size=st.tuples(st.integers(1, 4), small, st.integers(1, 3), st.integers(1, 3)), rank=st.integers(2, 4), affine=st.booleans())
+@given(
+    size=st.tuples(st.integers(1, 4), small, st.integers(1, 3), st.integers(1, 3)),
+    rank=st.integers(2, 4),
+    affine=st.booleans(),
+)
 @settings(max_examples=40)
 def test_batch_norm_for_all_shapes(size, rank, affine):
     shape = size[:rank]
-    assume(np.prod(shape) // shape[1] > 2)  # of two numbers the result is 1 and -1: no derivative to see
+    assume(
+        np.prod(shape) // shape[1] > 2
+    )  # of two numbers the result is 1 and -1: no derivative to see
     parameters = [normal(shape[1], seed=1), normal(shape[1], seed=2)] if affine else []
     check(lambda x, *p: F.batch_norm(x, None, None, *p, training=True), normal(*shape), *parameters)
 
@@ -428,7 +454,13 @@ def test_layer_norm_for_all_shapes(shape, last, affine):
     check(lambda x, *p: F.layer_norm(x, inner, *p), normal(*shape), *parameters)
 
 
-@given(n=small, groups=small, width=st.integers(1, 2), size=st.lists(small, max_size=2).map(tuple), affine=st.booleans())
+@given(
+    n=small,
+    groups=small,
+    width=st.integers(1, 2),
+    size=st.lists(small, max_size=2).map(tuple),
+    affine=st.booleans(),
+)
 @settings(max_examples=40)
 def test_group_norm_for_all_shapes(n, groups, width, size, affine):
     channels = groups * width
@@ -444,12 +476,14 @@ def test_local_response_norm_for_all_sizes(channels, size, beta):
 
 
 REDUCTIONS = {
-    "sum": normal, "mean": normal, "var": normal, "std": normal, "logsumexp": normal, "norm": normal,
-    "amax": distinct, "amin": distinct,
+    "sum": normal, "mean": normal, "var": normal, "std": normal, "logsumexp": normal,
+    "norm": normal, "amax": distinct, "amin": distinct,
 }  # fmt: skip
 
 
-@given(shape=shapes, name=st.sampled_from(sorted(REDUCTIONS)), keepdim=st.booleans(), data=st.data())
+@given(
+    shape=shapes, name=st.sampled_from(sorted(REDUCTIONS)), keepdim=st.booleans(), data=st.data()
+)
 @settings(max_examples=100)
 def test_reductions_for_all_dims(shape, name, keepdim, data):
     choice = st.sets(st.integers(0, len(shape) - 1), min_size=1)
@@ -457,7 +491,9 @@ def test_reductions_for_all_dims(shape, name, keepdim, data):
     if name in ("var", "std", "norm"):
         assume(np.prod([shape[d] for d in dims]) > 1)
     options = {"correction": data.draw(st.integers(0, 1))} if name in ("var", "std") else {}
-    check(lambda x: getattr(x, name)(dim=dims, keepdim=keepdim, **options), REDUCTIONS[name](*shape))
+    check(
+        lambda x: getattr(x, name)(dim=dims, keepdim=keepdim, **options), REDUCTIONS[name](*shape)
+    )
 
 
 ALONG = {
@@ -487,10 +523,16 @@ def test_operations_along_a_dim_for_all_dims(shape, name, data):
     check(lambda x: ALONG[name](x, dim), distinct(*shape))
 
 
-@given(shape=shapes, data=st.data(), name=st.sampled_from(["add", "sub", "mul", "div", "maximum", "where"]))
+@given(
+    shape=shapes,
+    data=st.data(),
+    name=st.sampled_from(["add", "sub", "mul", "div", "maximum", "where"]),
+)
 @settings(max_examples=60)
 def test_broadcasting_for_all_shapes(shape, data, name):
-    other = tuple(n if data.draw(st.booleans()) else 1 for n in shape)[data.draw(st.integers(0, len(shape))) :]
+    other = tuple(n if data.draw(st.booleans()) else 1 for n in shape)[
+        data.draw(st.integers(0, len(shape))) :
+    ]
     a, b = normal(*shape), normal(*other, seed=1)
     if data.draw(st.booleans()):
         a, b = b, a
@@ -545,7 +587,9 @@ def test_indexing_of_every_kind(shape, data):
 def test_assignment_of_every_kind(shape, data):
     index = data.draw(indices(shape))
     region = np.zeros(shape)[tuple(p.numpy() if isinstance(p, Tensor) else p for p in index)].shape
-    value = tuple(n if data.draw(st.booleans()) else 1 for n in region)[data.draw(st.integers(0, len(region))) :]
+    value = tuple(n if data.draw(st.booleans()) else 1 for n in region)[
+        data.draw(st.integers(0, len(region))) :
+    ]
 
     def function(x, v):
         y = x.sin()
@@ -591,7 +635,9 @@ REGRESSION = {
     "smooth_l1_loss": lambda x, t, **o: F.smooth_l1_loss(x, t, beta=0.8, **o),
     "l1_loss": F.l1_loss,
     "binary_cross_entropy": lambda x, t, **o: F.binary_cross_entropy(x.sigmoid(), t.sigmoid(), **o),
-    "binary_cross_entropy_with_logits": lambda x, t, **o: F.binary_cross_entropy_with_logits(x, t.sigmoid(), **o),
+    "binary_cross_entropy_with_logits": lambda x, t, **o: F.binary_cross_entropy_with_logits(
+        x, t.sigmoid(), **o
+    ),
     "kl_div": lambda x, t, **o: F.kl_div(x, t, log_target=True, **o),
 }
 reductions = st.sampled_from(["none", "mean", "sum"])
@@ -601,7 +647,11 @@ reductions = st.sampled_from(["none", "mean", "sum"])
 @settings(max_examples=60)
 @pytest.mark.filterwarnings("ignore:.*reduction.*mean")
 def test_losses_for_all_shapes(shape, name, reduction):
-    check(lambda x, t: REGRESSION[name](x, t, reduction=reduction), normal(*shape), normal(*shape, seed=1))
+    check(
+        lambda x, t: REGRESSION[name](x, t, reduction=reduction),
+        normal(*shape),
+        normal(*shape, seed=1),
+    )
 
 
 @given(
@@ -610,7 +660,9 @@ def test_losses_for_all_shapes(shape, name, reduction):
     kind=st.sampled_from(["labels", "ignored", "probabilities", "nll"]),
 )  # fmt: skip
 @settings(max_examples=80)
-def test_classification_losses_for_all_shapes_and_options(n, classes, size, reduction, smoothing, weighted, kind):
+def test_classification_losses_for_all_shapes_and_options(
+    n, classes, size, reduction, smoothing, weighted, kind
+):
     rng = np.random.default_rng(n)
     x = normal(n, classes, *size)
     options = {"reduction": reduction}
@@ -627,7 +679,12 @@ def test_classification_losses_for_all_shapes_and_options(n, classes, size, redu
         target = target.detach().movedim(-1, 1).clone().requires_grad_()
         check(lambda x, t: F.cross_entropy(x, t, label_smoothing=smoothing, **options), x, target)
     else:
-        check(lambda x: F.cross_entropy(x, minicnn.tensor(labels), label_smoothing=smoothing, **options), x)
+        check(
+            lambda x: F.cross_entropy(
+                x, minicnn.tensor(labels), label_smoothing=smoothing, **options
+            ),
+            x,
+        )
 
 
 @given(shape=st.lists(st.integers(2, 4), min_size=1, max_size=3).map(tuple), data=st.data())

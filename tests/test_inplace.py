@@ -1,4 +1,4 @@
-"""Changes in place: the values, views and gradients are PyTorch's, and what would be wrong raises."""
+"""Changes in place: values, views and gradients are PyTorch's; what would be wrong raises."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from minicnn.tensor import Tensor
 
 # ------------------------------------------------------- programs of views and changes, at random
 
-# Each takes the library, a tensor x, another one y, and a number k, and returns a tensor or None where it does not fit.
+# Each takes the library, a tensor x, another one y, and a number k, and returns a tensor or None
+# where it does not fit.
 VIEWS = {
     "x[k:]": lambda lib, x, y, k: x[k % x.shape[0] :] if x.ndim else None,
     "x[k]": lambda lib, x, y, k: x[k % x.shape[0]] if x.ndim else None,
@@ -33,8 +34,12 @@ VIEWS = {
     "flatten": lambda lib, x, y, k: x.flatten(0, min(1, x.ndim - 1)) if x.ndim else None,
     "unsqueeze": lambda lib, x, y, k: x.unsqueeze(k % (x.ndim + 1)),
     "squeeze": lambda lib, x, y, k: x.squeeze(),
-    "narrow": lambda lib, x, y, k: x.narrow(-1, 1, x.shape[-1] - 1) if x.ndim and x.shape[-1] > 1 else None,
-    "diagonal": lambda lib, x, y, k: x.diagonal(k % 3 - 1, 0, -1) if x.ndim > 1 and min(x.shape) > 1 else None,
+    "narrow": lambda lib, x, y, k: (
+        x.narrow(-1, 1, x.shape[-1] - 1) if x.ndim and x.shape[-1] > 1 else None
+    ),
+    "diagonal": lambda lib, x, y, k: (
+        x.diagonal(k % 3 - 1, 0, -1) if x.ndim > 1 and min(x.shape) > 1 else None
+    ),
     "unbind": lambda lib, x, y, k: x.unbind(0)[k % x.shape[0]] if x.ndim else None,
     "detach": lambda lib, x, y, k: x.detach(),
 }
@@ -56,7 +61,9 @@ CHANGES = {
     "x[k] = 0.25": lambda lib, x, y, k: x.__setitem__(k % x.shape[0], 0.25) if x.ndim else None,
     "x[0] = 2 x[-1]": lambda lib, x, y, k: x.__setitem__(0, x[-1] * 2) if x.ndim else None,
     "x[0] = y[0]": lambda lib, x, y, k: x.__setitem__(0, y[0]) if x.ndim and y.ndim else None,
-    "x[[0, -1]] = sum y": lambda lib, x, y, k: x.__setitem__(lib.tensor([0, -1]), y.sum()) if x.ndim else None,
+    "x[[0, -1]] = sum y": lambda lib, x, y, k: (
+        x.__setitem__(lib.tensor([0, -1]), y.sum()) if x.ndim else None
+    ),
     "x[x > 0] = y.sum": lambda lib, x, y, k: x.__setitem__(x > 0, y.sum()),
     "x[..., 0] += y": lambda lib, x, y, k: x[..., 0].add_(y.sum()) if x.ndim else None,
     "masked_fill_": lambda lib, x, y, k: x.masked_fill_(x < 0, 0.5),
@@ -124,7 +131,9 @@ def test_programs_of_views_and_changes_give_what_pytorch_gives(shape, program):
     theirs = outcome(torch, shape, program)
     assume(theirs[0] != "build")  # what PyTorch refuses, such as overlapping memory, may work here
     ours = outcome(minicnn, shape, program)
-    if theirs[0] == "backward":  # minicnn keeps old values where PyTorch does not, so it may succeed
+    if (
+        theirs[0] == "backward"
+    ):  # minicnn keeps old values where PyTorch does not, so it may succeed
         assert ours[0] in ("backward", "ok")
         return
     assert ours[0] == "ok", ours[1]
@@ -138,14 +147,23 @@ def test_programs_of_views_and_changes_give_what_pytorch_gives(shape, program):
 @settings(max_examples=250)
 def test_gradients_of_programs_agree_with_differences(shape, program):
     """Also where PyTorch raises: what minicnn computes is right, or it raises too."""
-    assume(not {"detach", "clamp_", "masked_fill_", "x[x > 0] = y.sum"} & {name for name, *_ in program})
+    assume(
+        not {"detach", "clamp_", "masked_fill_", "x[x > 0] = y.sum"}
+        & {name for name, *_ in program}
+    )
     w, c = begin(minicnn, shape)
     assume(outcome(minicnn, shape, program)[0] == "ok")
-    verdict = judge(problem_of(lambda w: loss_of(execute(minicnn, w, c, program)), w), Tolerance(rtol=1e-4))
+    verdict = judge(
+        problem_of(lambda w: loss_of(execute(minicnn, w, c, program)), w), Tolerance(rtol=1e-4)
+    )
     assert verdict.failure is None
 
 
-@given(program=st.lists(st.tuples(st.sampled_from([*VIEWS, *CHANGES]), number, number, number), max_size=6))
+@given(
+    program=st.lists(
+        st.tuples(st.sampled_from([*VIEWS, *CHANGES]), number, number, number), max_size=6
+    )
+)
 @settings(max_examples=150)
 def test_programs_on_images_kept_channels_last_are_right_or_raise(program):
     """The memory order of an image differs from PyTorch's; its values and gradients must not."""
@@ -175,7 +193,8 @@ def test_programs_on_images_kept_channels_last_are_right_or_raise(program):
     np.testing.assert_allclose(dw, other_dw, atol=1e-12)
 
 
-# ------------------------------------------------ changed between forward and backward: raise or be right
+# ------------------------------------------------ changed between forward and backward: raise or be
+# right
 
 
 def disturb(x):
@@ -197,13 +216,16 @@ def test_a_value_changed_after_the_forward_pass_raises_or_does_not_matter(case):
         function, leaves = case.build()
         inputs = tuple(x * 1.0 if isinstance(x, Tensor) and x.requires_grad else x for x in leaves)
         outputs = function(*inputs)
-        outputs = [y for y in (outputs if isinstance(outputs, tuple) else (outputs,))]
+        outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
         everything = [x for x in (*inputs, *outputs) if isinstance(x, Tensor)]
         used = [y for y in outputs if y.requires_grad]
         wanted = list(problem_of(function, leaves).targets.values())
         if which is not None:
             disturb(everything[which])
-        seeds = [minicnn.from_numpy(np.cos(np.arange(y.numel(), dtype=y.dtype)).reshape(y.shape)) for y in used]
+        seeds = [
+            minicnn.from_numpy(np.cos(np.arange(y.numel(), dtype=y.dtype)).reshape(y.shape))
+            for y in used
+        ]
         gradients = grad(used, wanted, seeds, allow_unused=True, create_graph=create_graph)
         return len(everything), gradients
 
@@ -250,11 +272,15 @@ def test_the_message_names_operation_value_and_way_out():
     x = minicnn.ones(3, requires_grad=True) * 2
     y = x.sin()
     x.add_(1)
-    with pytest.raises(InPlaceError, match=r"Sin needs the value of x \(3,\), but it was changed in place"):
+    with pytest.raises(
+        InPlaceError, match=r"Sin needs the value of x \(3,\), but it was changed in place"
+    ):
         y.sum().backward()
     y = x.exp()
     y += 1
-    with pytest.raises(InPlaceError, match=r"Exp needs the value of its result \(3,\).*x = x \+ 1, not x \+= 1"):
+    with pytest.raises(
+        InPlaceError, match=r"Exp needs the value of its result \(3,\).*x = x \+ 1, not x \+= 1"
+    ):
         y.sum().backward()
 
 
@@ -317,8 +343,15 @@ def test_changing_data_is_not_seen():
 
 def test_leaves_cannot_be_changed_while_recording():
     w = minicnn.ones(3, requires_grad=True)
-    for change in (lambda: w.add_(1), lambda: w.__setitem__(0, 1.0), lambda: w.zero_(), lambda: w.mul_(w)):
-        with pytest.raises(InPlaceError, match="a leaf tensor that requires a gradient cannot be changed in place"):
+    for change in (
+        lambda: w.add_(1),
+        lambda: w.__setitem__(0, 1.0),
+        lambda: w.zero_(),
+        lambda: w.mul_(w),
+    ):
+        with pytest.raises(
+            InPlaceError, match="a leaf tensor that requires a gradient cannot be changed in place"
+        ):
             change()
     with pytest.raises(InPlaceError, match="a view of a leaf tensor that requires a gradient"):
         w[1:].zero_()
@@ -343,7 +376,9 @@ def test_views_made_under_no_grad_cannot_be_changed_while_recording():
 
 def test_expanded_tensors_cannot_be_changed():
     for x in (minicnn.ones(1, 3).expand(4, 3), minicnn.ones(1, 3).expand(4, 3)[1:]):
-        with pytest.raises(InPlaceError, match=r"add_: elements of this tensor .* share one place in memory"):
+        with pytest.raises(
+            InPlaceError, match=r"add_: elements of this tensor .* share one place in memory"
+        ):
             x.add_(1)
 
 
@@ -358,9 +393,13 @@ def test_results_that_do_not_fit_are_refused():
     x = minicnn.ones(3)
     with pytest.raises(RuntimeError, match=r"add_: the result \(2, 3\) does not fit into \(3,\)"):
         x.add_(minicnn.ones(2, 3))
-    with pytest.raises(RuntimeError, match=r"add_: the result is float32 and cannot be stored in int64"):
+    with pytest.raises(
+        RuntimeError, match=r"add_: the result is float32 and cannot be stored in int64"
+    ):
         minicnn.ones(3, dtype=minicnn.int64).add_(0.5)
-    with pytest.raises(ValueError, match=r"setitem: a value of shape \(4,\) does not fit a region of \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"setitem: a value of shape \(4,\) does not fit a region of \(2,\)"
+    ):
         x[1:] = minicnn.ones(4)
     with pytest.raises(IndexError, match=r"setitem: .*; the tensor has shape \(3,\)"):
         x[7] = 1.0
@@ -420,7 +459,7 @@ def test_detached_views_stay_outside():
 
 
 def test_a_write_through_a_view_in_another_layout_reaches_its_gradient():
-    """The region of a chain of views is a copy in the gradient's layout: it must be zeroed all the same."""
+    """In the gradient's layout the region of a chain of views is a copy: it is zeroed even so."""
     w = minicnn.ones(2, 3, dtype=minicnn.float64, requires_grad=True)
     x = minicnn.from_numpy(np.arange(1.0, 13.0).reshape(3, 2, 2)[..., 0].T)
     x.mul_(w)
@@ -435,7 +474,12 @@ def test_a_view_that_must_be_a_copy_cannot_be_changed():
     x = w * 1.0
     x.array = np.ascontiguousarray(x.array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     v = x.view(2, -1)
-    for change in (lambda x, v: x.mul_(2), lambda x, v: v.mul_(2), lambda x, v: x[0].zero_(), lambda x, v: v[0].zero_()):
+    for change in (
+        lambda x, v: x.mul_(2),
+        lambda x, v: v.mul_(2),
+        lambda x, v: x[0].zero_(),
+        lambda x, v: v[0].zero_(),
+    ):
         with pytest.raises(InPlaceError, match="do not share memory here"):
             change(x, v)
     del v
@@ -511,6 +555,31 @@ def test_hooks_stay_with_the_value_they_were_registered_on():
     assert results[0] == results[1] == [("new", 7.0), ("old", 35.0)]
 
 
+def test_a_value_that_was_overwritten_whole_has_a_gradient_of_zero():
+    results = []
+    for lib in (minicnn, pytest.importorskip("torch")):
+        w, v = (lib.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+        for change in (
+            lambda x, v: x.copy_(v * 3),
+            lambda x, v: x.fill_(v.sum()),
+            lambda x, v: x.zero_(),
+        ):
+            x = w * 2
+            change(x, v)
+            x.sum().backward()
+        results.append((w.grad.tolist(), v.grad.tolist()))
+    assert results[0] == results[1] == ([0.0, 0.0], [5.0, 5.0])
+
+
+def test_a_value_made_from_the_old_one_carries_the_whole_gradient():
+    w = minicnn.tensor([0.0, 4.0], requires_grad=True)
+    x = w * 2
+    x.clamp_(min=1.0)
+    assert x.grad_fn.edges[0] is None  # nothing of the old value is left: no zeros go back there
+    x.sum().backward()
+    assert w.grad.tolist() == [0.0, 2.0]
+
+
 def test_second_derivatives_go_through_changes():
     x = minicnn.tensor([0.3, 0.6], dtype=minicnn.float64, requires_grad=True)
     y = x.sin()
@@ -536,7 +605,11 @@ def test_changed_tensors_are_freed_without_the_garbage_collector():
         v.mul_(v)
         x[0] = x[1] * w[0]
         x.pow_(w)
-        watch = [weakref.ref(x.array.base if x.array.base is not None else x.array), weakref.ref(x), weakref.ref(v)]
+        watch = [
+            weakref.ref(x.array.base if x.array.base is not None else x.array),
+            weakref.ref(x),
+            weakref.ref(v),
+        ]
         del x, v
         assert [ref() for ref in watch] == [None] * 3
     finally:
@@ -576,5 +649,7 @@ def test_random_values_are_drawn_in_place(name):
 
 
 def test_fill_takes_a_number():
-    with pytest.raises(RuntimeError, match=r"fill_: value must be a number or 0-d, not shape \(2,\)"):
+    with pytest.raises(
+        RuntimeError, match=r"fill_: value must be a number or 0-d, not shape \(2,\)"
+    ):
         minicnn.zeros(2).fill_(minicnn.ones(2))

@@ -192,6 +192,8 @@ def test_a_buffer_stays_as_persistent_as_it_was_last_registered():
     m.register_buffer("b", None)
     m.b = minicnn.ones(1)
     assert list(m.state_dict()) == ["b"]
+    m.c = copy.deepcopy(nn.Buffer(minicnn.ones(1)))
+    assert list(m.state_dict()) == ["b", "c"]
 
 
 def test_a_parameter_is_a_tensor_that_wants_a_gradient():
@@ -431,6 +433,11 @@ def test_state_dicts_are_detached_and_share_memory(net):
     mine = {"first": 1}
     assert net.fc.state_dict(mine, "fc.") is mine
     assert list(mine) == ["first", "fc.weight", "fc.bias"]
+
+
+def test_state_dicts_say_the_version_of_each_modules_entries(torch, net):
+    expected = make_net(torch, torch.nn).state_dict()._metadata
+    assert dict(net.state_dict()._metadata) == dict(expected)
 
 
 def test_loading_copies_values_into_the_parameters(net):

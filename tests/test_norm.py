@@ -382,6 +382,14 @@ def test_tuned_kernels_work_in_several_blocks(monkeypatch):
             np.testing.assert_allclose(found, known, rtol=1e-9, atol=1e-12)
 
 
+def test_infinities_pass_through_several_threads_without_a_warning(monkeypatch):
+    monkeypatch.setattr("minicnn.threads._number", 2)
+    x = np.ones((64, 8, 16, 16), "float32")
+    x[:, 0] = np.inf
+    y = F.batch_norm(minicnn.from_numpy(x), None, None, training=True).numpy()
+    assert np.isnan(y[:, 0]).all() and not y[:, 1:].any()
+
+
 @pytest.mark.parametrize("kind", ["tuned", "reference"])
 def test_float32_statistics_of_many_pixels_are_accurate(kind):
     x = (draw(40, 2, 64, 64) + 100).astype("float32")  # mean 100, so that digits are at stake

@@ -7,7 +7,7 @@ import minicnn
 import minicnn.nn.functional as F
 from minicnn import models, nn
 from minicnn.errors import ArgumentError
-from minicnn.summary import size_text, summary
+from minicnn.training.summary import size_text, summary
 
 
 def row(found, name):

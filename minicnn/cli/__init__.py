@@ -19,20 +19,23 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with the arguments `argv`, or those of the process; return its exit code."""
-    arguments = build_parser().parse_args(argv)  # exits with 2 and a message if they are wrong
+    debug = False
     try:
-        code = arguments.run(arguments) or 0
-        sys.stdout.flush()
-        return code
+        try:
+            arguments = build_parser().parse_args(argv)  # exits with 2 if they are wrong
+            debug = arguments.debug
+            return arguments.run(arguments) or 0
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe can be answered
     except BrokenPipeError:
-        # Whoever read our output has gone, as in `minicnn summary | head -3`. Python would complain
-        # when it flushes the pipe at exit, so nothing may be left to flush.
+        # Whoever read our output has gone, as in `minicnn summary | head -3`. Python flushes once
+        # more at its end, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return fail("interrupted", INTERRUPTED)
     except Exception as error:
-        if arguments.debug:
+        if debug:
             raise
         return fail(describe(error), 2 if is_usage(error) else 1)
 

@@ -13,6 +13,9 @@ from .._version import __version__
 from ..backend import cuda, get_default_device
 from ..data import datasets
 from ..data.datasets.files import Place, cache_folder
+from ..threads import get_num_threads
+
+PACKAGES = ("numpy", "matplotlib", "pillow", "tqdm", "safetensors", "threadpoolctl")
 
 
 def run(arguments: Any) -> int:
@@ -20,25 +23,28 @@ def run(arguments: Any) -> int:
     rows = [
         ("minicnn", f"{__version__}, {Path(__file__).parents[1]}"),
         ("python", f"{platform.python_version()}, {sys.executable}"),
-        ("system", f"{platform.platform()}, {os.cpu_count()} CPUs"),
+        ("system", f"{platform.platform()}, {os.cpu_count()} processors"),
+        *((name, version(name)) for name in PACKAGES),
+        ("threads", f"{get_num_threads()} in minicnn's kernels"),
+        *(("BLAS", line) for line in blas()),
+        ("CUDA", gpu()),
+        ("device", f"{get_default_device()}{source('MINICNN_DEVICE')}"),
+        ("data", data_folder()),
+        ("cache", f"{cache_folder()}{source('MINICNN_CACHE')}"),
+        *((f"  {name}", where_is(datasets.get(name))) for name in datasets.names()),
     ]
-    rows += [(name, version(name)) for name in PACKAGES]
-    rows += [("BLAS", line) for line in blas()]
-    rows += [("CUDA", gpu()), ("device", f"{get_default_device()}{source('MINICNN_DEVICE')}")]
-    rows += [
-        ("data", f"{place}{source('MINICNN_DATA')}")
-        for place in [os.environ.get("MINICNN_DATA")]
-        if place
-    ]
-    rows += [("cache", f"{cache_folder()}{source('MINICNN_CACHE')}")]
-    rows += [(f"  {name}", where_is(datasets.get(name))) for name in datasets.names()]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
     return 0
 
 
-PACKAGES = ("numpy", "matplotlib", "pillow", "tqdm", "safetensors", "threadpoolctl")
+def data_folder() -> str:
+    """Return the user's own folder of data sets."""
+    folder = os.environ.get("MINICNN_DATA")
+    if not folder:
+        return "MINICNN_DATA is not set"
+    return folder + source("MINICNN_DATA") + ("" if Path(folder).is_dir() else ": no such folder")
 
 
 def version(name: str) -> str:
@@ -79,7 +85,7 @@ def where_is(cls: Any) -> str:
     """Say where the files of a data set are."""
     if not hasattr(cls, "md5"):
         return "part of minicnn"
-    place = Place(cls.name, None, None, getattr(cls, "folders", (cls.name, "")))
+    place = Place(cls.name, None, None, cls.folders)
     found = [place.find(name) for name in cls.md5]
     if all(found):
         return str(found[0].parent)  # type: ignore[union-attr]

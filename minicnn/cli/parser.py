@@ -209,7 +209,7 @@ def _summary(parser: argparse.ArgumentParser) -> None:
 
 def _gradcheck(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="only operations with this in their name"
+        "name", nargs="?", metavar="NAME", help="only what has this in its name, such as conv"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import models
 from ..errors import ArgumentError
-from ..summary import summary
+from ..training import summary
 from . import results
 
 

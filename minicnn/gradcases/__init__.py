@@ -1,7 +1,7 @@
-"""The gradients of minicnn itself: a case for every operation and every layer, and the table of results.
+"""The gradients of minicnn itself: a case for every operation and layer, and their table.
 
-``minicnn gradcheck`` prints what `gradcheck_report` writes. The tests run the same cases, and one test fails
-when an operation or a layer has none.
+``minicnn gradcheck`` prints what `gradcheck_report` writes. The tests run the same cases, and one
+test fails when an operation or a layer has none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOLERANCE = Tolerance(eps=1e-6, atol=1e-6, rtol=1e-5)
 # Operations without a case, and why.
 NOT_DIFFERENTIABLE = {
     "Untracked": "comparisons, logic and whole numbers: the derivative is zero or does not exist",
-    "Floor": "rounds down without a derivative, as PyTorch's // does; div(rounding_mode=) has one, of zero",
+    "Floor": "rounds down without a derivative, as PyTorch's // does; div(rounding_mode=) has one",
 }
 
 
@@ -42,11 +42,13 @@ def check(case: Case, tolerance: Tolerance = TOLERANCE, seed: int = 0) -> tuple[
 def gradcheck_report(pattern: str | None = None, file: TextIO | None = None) -> bool:
     """Print a table of the cases whose name contains `pattern`; return whether all are right.
 
-    Columns: the name; the largest relative error of the first and of the second derivatives; the time; ok,
-    kink (no derivative to compare with) or FAIL, followed by what is wrong.
+    Columns: the name; the largest relative error of the first and of the second derivatives; the
+    time; ok, kink (no derivative to compare with) or FAIL, followed by what is wrong.
     """
     out = file or sys.stdout
-    chosen = [case for case in all_cases() if pattern is None or pattern.lower() in case.name.lower()]
+    chosen = [
+        case for case in all_cases() if pattern is None or pattern.lower() in case.name.lower()
+    ]
     width = max((len(case.name) for case in chosen), default=4)
     print(f"{'name':<{width}}  {'1st order':>9}  {'2nd order':>9}  {'time':>7}  result", file=out)
     failures, start = 0, time.perf_counter()
@@ -70,7 +72,7 @@ def _print_row(case: Case, width: int, out: Any) -> bool:
 
 
 def _verdicts(case: Case) -> tuple[Verdict, Verdict]:
-    """Return the verdicts on a case; one that cannot even be called has failed, and the others go on."""
+    """Return the verdicts on a case; one that cannot even be called has failed."""
     try:
         return check(case)
     except Exception as error:

@@ -1,7 +1,8 @@
 """What a case of a gradient check is, and what its inputs are drawn from.
 
 A case is a line: a name, a function, and for each argument a recipe that draws it. The recipes keep
-away from where a function has no derivative (0 for |x|, ties for a maximum): there is nothing to compare with.
+away from where a function has no derivative (0 for |x|, ties for a maximum): there is nothing to
+compare with.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ Recipe = Callable[[np.random.Generator], Any]
 
 
 class Case:
-    """A function to check and recipes for its inputs; `layer` if the function is made by `function()`."""
+    """A function to check and recipes for its inputs; a layer is what `function()` returns."""
 
-    def __init__(self, name: str, function: Callable, recipes: tuple[Recipe, ...], layer: bool = False):
+    def __init__(
+        self, name: str, function: Callable, recipes: tuple[Recipe, ...], layer: bool = False
+    ):
         self.name, self.function, self.recipes, self.layer = name, function, recipes, layer
 
     def __repr__(self) -> str:
@@ -60,6 +63,11 @@ def apart(*shape: int, low: float = 0.2, high: float = 1.5) -> Recipe:
 def positive(*shape: int, low: float = 0.3, high: float = 1.7) -> Recipe:
     """Numbers between `low` and `high`."""
     return lambda rng: _variable(rng.uniform(low, high, shape))
+
+
+def small(*shape: int) -> Recipe:
+    """Numbers of both signs, none far from 0: away from the poles of a tangent."""
+    return apart(*shape, low=0.1, high=1.2)
 
 
 def distinct(*shape: int) -> Recipe:

@@ -9,7 +9,7 @@ from ..ops import activation, arithmetic, compare, elementwise, rounding, smooth
 from ..ops.activation import hardtanh, leaky_relu, prelu, relu, threshold
 from ..ops.softmax import log_softmax, softmax, softmin
 from ..tensor import tensor
-from .case import Case, Recipe, apart, constant, distinct, normal, positive
+from .case import Case, Recipe, apart, constant, distinct, normal, positive, small
 
 CASES: list[Case] = []
 
@@ -54,17 +54,22 @@ case("maximum-broadcast", lambda a, b: compare.maximum(a, b + 0.05), distinct(3,
 case("minimum", compare.minimum, distinct(3, 4), normal(3, 4))
 case("clamp", lambda a: a.clamp(-0.55, 1.05), distinct(3, 4))
 case("clamp-min", lambda a: a.clamp(min=0.25), distinct(3, 4))
-case("clamp-tensors", lambda a, low, high: a.clamp(low, high), distinct(3, 4), constant(LOW), constant(HIGH))
+case(
+    "clamp-tensors",
+    lambda a, low, high: a.clamp(low, high),
+    distinct(3, 4),
+    constant(LOW),
+    constant(HIGH),
+)
 
 # --------------------------------------------------------------------- functions of one number
 for name, recipe in {
     "abs": apart, "square": normal, "sqrt": positive, "rsqrt": positive, "reciprocal": apart,
     "exp": normal, "exp2": normal, "expm1": normal, "log": positive, "log2": positive,
-    "log10": positive, "log1p": positive, "sin": normal, "cos": normal, "tan": positive,
+    "log10": positive, "log1p": positive, "sin": normal, "cos": normal, "tan": small,
     "tanh": normal, "sigmoid": normal, "erf": normal,
 }.items():  # fmt: skip
-    draw = recipe(3, 4, high=1.4) if name == "tan" else recipe(3, 4)
-    case(name, getattr(elementwise, name), draw)
+    case(name, getattr(elementwise, name), recipe(3, 4))
 for name in ("sign", "floor", "ceil", "trunc", "round", "nan_to_num"):
     case(name, getattr(rounding, name), apart(3, 4))
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import nn
-from ..nn import functional as F
 from ..tensor import Tensor, tensor
 from .case import Case, Recipe, apart, constant, distinct, labels, normal, positive, probabilities
 from .images import seeded
@@ -68,16 +67,32 @@ layer("Identity", lambda: nn.Identity(), normal(2, 3))
 layer("Flatten", lambda: nn.Flatten(), normal(2, 3, 2))
 layer("Unflatten", lambda: nn.Unflatten(1, (2, 2)), normal(2, 4))
 layer("Embedding", lambda: nn.Embedding(5, 3), labels(2, 3, classes=5))
-layer("Embedding-padding", lambda: nn.Embedding(5, 3, padding_idx=0), constant(tensor([[1, 4], [2, 2]])))
-layer("Sequential", lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3)), normal(2, 1, 4, 4))
+layer(
+    "Embedding-padding",
+    lambda: nn.Embedding(5, 3, padding_idx=0),
+    constant(tensor([[1, 4], [2, 2]])),
+)
+layer(
+    "Sequential",
+    lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3)),
+    normal(2, 1, 4, 4),
+)
 layer("containers", Holder, normal(4, 3))
 
 # ------------------------------------------------------------------------------ convolution
 layer("Conv1d", lambda: nn.Conv1d(2, 3, 3, stride=2, padding=1), normal(2, 2, 6))
-layer("Conv2d", lambda: nn.Conv2d(2, 3, 3, stride=(2, 1), padding=1, dilation=(1, 2)), normal(2, 2, 5, 6))
+layer(
+    "Conv2d",
+    lambda: nn.Conv2d(2, 3, 3, stride=(2, 1), padding=1, dilation=(1, 2)),
+    normal(2, 2, 5, 6),
+)
 layer("Conv2d-groups", lambda: nn.Conv2d(4, 4, 2, groups=2, bias=False), normal(2, 4, 3, 3))
 layer("Conv2d-same", lambda: nn.Conv2d(1, 2, (3, 2), padding="same"), normal(2, 1, 4, 3))
-layer("Conv2d-reflect", lambda: nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"), normal(2, 1, 4, 3))
+layer(
+    "Conv2d-reflect",
+    lambda: nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"),
+    normal(2, 1, 4, 3),
+)
 layer("ConvTranspose1d", lambda: nn.ConvTranspose1d(2, 3, 3, stride=2), normal(2, 2, 4))
 layer("ConvTranspose2d", lambda: nn.ConvTranspose2d(2, 4, 3, 2, 1, 1, groups=2), normal(2, 2, 3, 3))
 
@@ -105,7 +120,11 @@ layer("BatchNorm1d", lambda: nn.BatchNorm1d(3), normal(4, 3))
 layer("BatchNorm1d-sequence", lambda: nn.BatchNorm1d(2, momentum=None), normal(3, 2, 3))
 layer("BatchNorm2d", lambda: nn.BatchNorm2d(2), normal(3, 2, 2, 3))
 layer("BatchNorm2d-evaluation", lambda: evaluating(nn.BatchNorm2d(2)), normal(2, 2, 2, 2))
-layer("BatchNorm2d-plain", lambda: nn.BatchNorm2d(2, affine=False, track_running_stats=False), normal(3, 2, 2, 2))
+layer(
+    "BatchNorm2d-plain",
+    lambda: nn.BatchNorm2d(2, affine=False, track_running_stats=False),
+    normal(3, 2, 2, 2),
+)
 layer("InstanceNorm1d", lambda: nn.InstanceNorm1d(2), normal(2, 2, 5))
 layer("RMSNorm", lambda: nn.RMSNorm(4), normal(2, 3, 4))
 layer("InstanceNorm2d", lambda: nn.InstanceNorm2d(2, affine=True), normal(2, 2, 3, 2))
@@ -130,10 +149,20 @@ layer("Softmax2d", lambda: nn.Softmax2d(), normal(2, 3, 2, 2))
 # ----------------------------------------------------------------------------------- losses
 CHANCES = positive(3, 4, low=0.1, high=0.9)
 layer("MSELoss", lambda: nn.MSELoss(), normal(3, 4), normal(3, 4))
-layer("L1Loss", lambda: nn.L1Loss(), distinct(3, 4), constant(tensor([5.0], dtype="float64").expand(3, 4)))
+layer(
+    "L1Loss",
+    lambda: nn.L1Loss(),
+    distinct(3, 4),
+    constant(tensor([5.0], dtype="float64").expand(3, 4)),
+)
 layer("HuberLoss", lambda: nn.HuberLoss(delta=9.0), normal(3, 4), normal(3, 4))
 layer("SmoothL1Loss", lambda: nn.SmoothL1Loss(beta=9.0), normal(3, 4), normal(3, 4))
-layer("CrossEntropyLoss", lambda: nn.CrossEntropyLoss(label_smoothing=0.1), normal(3, 4), labels(3, classes=4))
+layer(
+    "CrossEntropyLoss",
+    lambda: nn.CrossEntropyLoss(label_smoothing=0.1),
+    normal(3, 4),
+    labels(3, classes=4),
+)
 layer("NLLLoss", lambda: nn.NLLLoss(), normal(3, 4), labels(3, classes=4))
 layer("BCELoss", lambda: nn.BCELoss(), CHANCES, CHANCES)
 layer("BCEWithLogitsLoss", lambda: nn.BCEWithLogitsLoss(), normal(3, 4), CHANCES)

@@ -112,14 +112,31 @@ case("matmul-batch-matrix", lambda a, b: a @ b, normal(2, 2, 3), normal(3, 2))
 case("matmul-vectors", lambda a, b: a @ b, normal(3), normal(3))
 case("matmul-matrix-vector", lambda a, b: a @ b, normal(2, 3), normal(3))
 case("matmul-vector-matrix", lambda a, b: a @ b, normal(3), normal(2, 3, 2))
-case("addmm", lambda c, a, b: linalg.addmm(c, a, b, beta=0.5, alpha=2), normal(4), normal(2, 3), normal(3, 4))
+case(
+    "addmm",
+    lambda c, a, b: linalg.addmm(c, a, b, beta=0.5, alpha=2),
+    normal(4),
+    normal(2, 3),
+    normal(3, 4),
+)
 case("outer", linalg.outer, normal(3), normal(2))
 case("linear", linear.linear, normal(2, 3), normal(4, 3), normal(4))
 case("linear-no-bias", linear.linear, normal(2, 2, 3), normal(4, 3))
 case("linear-vector", linear.linear, normal(3), normal(4, 3), normal(4))
 case("einsum-matmul", lambda a, b: einsum.einsum("ij,jk->ik", a, b), normal(2, 3), normal(3, 2))
-case("einsum-batch", lambda a, b: einsum.einsum("...ij,kj->...ki", a, b), normal(2, 2, 3), normal(4, 3))
-case("einsum-three", lambda a, b, c: einsum.einsum("i,ij,j", a, b, c), normal(2), normal(2, 3), normal(3))
+case(
+    "einsum-batch",
+    lambda a, b: einsum.einsum("...ij,kj->...ki", a, b),
+    normal(2, 2, 3),
+    normal(4, 3),
+)
+case(
+    "einsum-three",
+    lambda a, b, c: einsum.einsum("i,ij,j", a, b, c),
+    normal(2),
+    normal(2, 3),
+    normal(3),
+)
 case("einsum-diagonal", lambda a: einsum.einsum("iij->ji", a), normal(3, 3, 2))
 case("einsum-sum", lambda a, b: einsum.einsum("ij,k->i", a, b), normal(2, 3), normal(2))
 

@@ -1,17 +1,17 @@
 """Checking gradients: is the backward pass the derivative of the forward pass?
 
-A wrong gradient raises no error: a network trains on it, only worse. So every new operation, layer or loss deserves
-one line::
+A wrong gradient raises no error: a network trains on it, only worse. So every new operation, layer
+or loss deserves one line::
 
     minicnn.gradcheck(function, (x, w))       # first derivatives
     minicnn.gradgradcheck(function, (x, w))   # second derivatives
 
-with inputs in float64 and `requires_grad=True`. The function's values at two neighbouring points give its slope
-without any knowledge of derivatives, (f(x + eps u) - f(x - eps u)) / (2 eps), with an error of the
-order of eps^2. The backward pass must give the same.
+with inputs in float64 and `requires_grad=True`. The function's values at two neighbouring points
+give its slope without any knowledge of derivatives, (f(x + eps u) - f(x - eps u)) / (2 eps), with
+an error of the order of eps^2. The backward pass must give the same.
 
-`problem.py` has the two roads to the derivative, `compare.py` compares them, `causes.py` explains a failure.
-Tutorial: `tutorials/01_tensors_and_the_tape`.
+`problem.py` has the two roads to the derivative, `compare.py` compares them, `causes.py` explains a
+failure. Tutorial: `tutorials/01_tensors_and_the_tape`.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ def gradcheck(
     """Return whether the gradients of `func` agree with finite differences; raise if they do not.
 
     Args:
-        func: any function of tensors that returns a tensor or a tuple of tensors, or a Module, whose
+        func: any function of tensors that returns a tensor or a tuple of tensors, or a Module,
+            whose
             parameters are then checked too.
-        inputs: the arguments of `func`: a tensor or a tuple of anything. Checked are the tensors that
+        inputs: the arguments of `func`: a tensor or a tuple of anything. Checked are the tensors
+            that
             require a gradient; they should be float64.
         eps: the step of the finite differences.
         atol, rtol: the numbers agree if |difference| <= atol + rtol * |finite difference|.
@@ -74,9 +76,14 @@ def gradcheck(
     Raises:
         GradcheckError: naming the input, the element, both values and the likely cause.
     """
-    _covered("gradcheck", check_batched_grad=check_batched_grad, check_forward_ad=check_forward_ad,
-             check_batched_forward_grad=check_batched_forward_grad, masked=bool(masked),
-             no_check_backward_ad=not check_backward_ad)  # fmt: skip
+    _covered(
+        "gradcheck",
+        check_batched_grad=check_batched_grad,
+        check_batched_forward_grad=check_batched_forward_grad,
+        check_forward_ad=check_forward_ad,
+        no_check_backward_ad=not check_backward_ad,
+        masked=bool(masked),
+    )
     tolerance = Tolerance(eps, atol, rtol, nondet_tol)
     problem = _checked("gradcheck", problem_of(func, inputs))
     verdict = judge(problem, tolerance, fast_mode)
@@ -106,8 +113,8 @@ def gradgradcheck(
 ) -> bool:
     """Return whether the second derivatives of `func` agree with finite differences of the first.
 
-    The backward pass of `func` is itself a function, of the inputs and of the gradients of the outputs.
-    This checks that function's gradients with respect to both.
+    The backward pass of `func` is itself a function, of the inputs and of the gradients of the
+    outputs. This checks that function's gradients with respect to both.
 
     Args:
         grad_outputs: the gradients of the outputs to begin from; by default random ones.
@@ -116,8 +123,13 @@ def gradgradcheck(
 
     All else is as in `gradcheck`.
     """
-    _covered("gradgradcheck", check_batched_grad=check_batched_grad, masked=bool(masked),
-             check_fwd_over_rev=check_fwd_over_rev, no_check_rev_over_rev=not check_rev_over_rev)  # fmt: skip
+    _covered(
+        "gradgradcheck",
+        check_batched_grad=check_batched_grad,
+        masked=masked,
+        check_fwd_over_rev=check_fwd_over_rev,
+        no_check_rev_over_rev=not check_rev_over_rev,
+    )
     tolerance = Tolerance(eps, atol, rtol, nondet_tol)
     first = _checked("gradgradcheck", problem_of(func, inputs))
     second = derivative_of(first, grad_outputs, gen_non_contig_grad_outputs)
@@ -132,7 +144,7 @@ def gradgradcheck(
 
 
 def derivative_of(first: Problem, grad_outputs: Any = None, scattered: bool = False) -> Problem:
-    """Return the backward pass of a problem as a problem of its own: its outputs are the gradients."""
+    """Return the backward pass of a problem as a problem itself: its outputs are the gradients."""
     outputs = first.outputs()
     if grad_outputs is None:
         seeds = [_random_like(y, i, scattered) for i, y in enumerate(outputs)]
@@ -177,25 +189,30 @@ def _covered(name: str, **options: bool) -> None:
     for option, value in options.items():
         if value:
             given = f"{option[3:]}=False" if option.startswith("no_") else f"{option}=True"
-            raise UnsupportedError(f"{name}: {given} is not covered; minicnn has the reverse mode only")
+            raise UnsupportedError(
+                f"{name}: {given} is not covered; minicnn has the reverse mode only"
+            )
 
 
 def _checked(name: str, problem: Problem) -> Problem:
     """Return the problem after checking that its tensors can be moved a little, each by itself."""
     if not problem.targets:
         raise ValueError(
-            f"{name}: none of the inputs requires a gradient; pass at least one tensor with requires_grad=True"
+            f"{name}: none of the inputs requires a gradient; pass at least one tensor with "
+            "requires_grad=True"
         )
     for what, x in problem.targets.items():
         steps = zip(x.array.strides, x.shape, strict=True)
         if x.numel() and any(step == 0 and n > 1 for step, n in steps):
             raise GradcheckError(
-                f"{name}: elements of {what} {x.shape} overlap in memory (it was expanded), so none can be moved "
+                f"{name}: elements of {what} {x.shape} overlap in memory (it was expanded), so "
+                "none can be moved "
                 "alone; pass a clone()"
             )
         if x.dtype != np.float64:
             warnings.warn(
-                f"{name}: {what} is {x.dtype}; finite differences need float64, use .double()", stacklevel=3
+                f"{name}: {what} is {x.dtype}; finite differences need float64, use .double()",
+                stacklevel=3,
             )
     return problem
 
@@ -215,7 +232,8 @@ def _conclude(name: str, verdict: Verdict, raise_exception: bool) -> bool:
         return False
     for note in verdict.kinks:
         warnings.warn(
-            f"{name}: {note}; there is no derivative there to compare with, so it was not checked. Move the "
+            f"{name}: {note}; there is no derivative there to compare with, so it was not checked. "
+            "Move the "
             "input away from it to check the rest.",
             KinkWarning,
             stacklevel=3,
@@ -223,7 +241,8 @@ def _conclude(name: str, verdict: Verdict, raise_exception: bool) -> bool:
     return True
 
 
-# PyTorch's path: torch.autograd.gradcheck. Imports point one way only, so it is put there from here.
+# PyTorch's path: torch.autograd.gradcheck. Imports point one way only, so it is put there from
+# here.
 for _function in (gradcheck, gradgradcheck):
     setattr(autograd, _function.__name__, _function)
 

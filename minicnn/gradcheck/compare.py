@@ -1,15 +1,17 @@
-"""Comparing the backward pass with finite differences: one number first, the whole Jacobian if it must be.
+"""Comparing the backward pass with finite differences: one number first, then all elements.
 
-*The projection.* Let J be the Jacobian, u a random step of the input and v a random weighting of the outputs. The
-backward pass gives J^T v, a central difference gives J u, and <J^T v, u> = <v, J u>: one comparison sees
-every element of J, at the price of two evaluations. If the numbers differ, the disagreement is followed
-into ever smaller halves of the input and the output, and the elements left are compared one by one.
+*The projection.* Let J be the Jacobian, u a random step of the input and v a random weighting of
+the outputs. The backward pass gives J^T v, a central difference gives J u, and <J^T v, u> = <v, J
+u>: one comparison sees every element of J, at the price of two evaluations. If the numbers differ,
+the disagreement is followed into ever smaller halves of the input and the output, and the elements
+left are compared one by one.
 
-*Kinks.* At a kink (ReLU at 0, a tie in a maximum) the slopes to the left and to the right differ, and no gradient is
-the right one. A smooth function looks the same at first when it is strongly curved; but its two slopes come
-together as the step shrinks, in proportion to it, and those at a kink do not.
+*Kinks.* At a kink (ReLU at 0, a tie in a maximum) the slopes to the left and to the right differ,
+and no gradient is the right one. A smooth function looks the same at first when it is strongly
+curved; but its two slopes come together as the step shrinks, in proportion to it, and those at a
+kink do not.
 
-Source for the projection: Griewank and Walther 2008, "Evaluating derivatives", section 3.
+The projection is the dot-product test of Claerbout 1992, "Earth soundings analysis".
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Tolerance(NamedTuple):
 
 
 class Verdict:
-    """What an examination found: the largest relative error, notes on kinks, and the failure, if any."""
+    """What an examination found: the largest relative error, kinks, and the failure, if any."""
 
     def __init__(self) -> None:
         self.error = 0.0
@@ -54,7 +56,7 @@ class Verdict:
 
 
 class Block(NamedTuple):
-    """A part of a Jacobian, both ways: rows are elements of an input, columns elements of the outputs."""
+    """A part of a Jacobian, both ways: rows are elements of an input, columns of the outputs."""
 
     rows: np.ndarray
     columns: np.ndarray
@@ -76,7 +78,9 @@ def examine(problem: Problem, tolerance: Tolerance, fast: bool, order: int = 1) 
             verdict.saw(block.analytic[good], block.numeric[good])
             for (row, column), what in list(block.kinks.items())[:1]:
                 spot = at(block.rows[row], problem.targets[name].shape)
-                verdict.kinks.append(f"{problem.where(block.columns[column])} has {what} at {name}{spot}")
+                verdict.kinks.append(
+                    f"{problem.where(block.columns[column])} has {what} at {name}{spot}"
+                )
             if wrong.any():
                 verdict.failure = _describe(problem, name, block, wrong, tolerance, order)
                 return verdict
@@ -88,24 +92,32 @@ def _unsteady(problem: Problem, tolerance: Tolerance) -> str | None:
     before = {name: x.array.copy() for name, x in problem.targets.items()}
     first, second = problem.values(), problem.values()
     for name, x in problem.targets.items():
-        if not bool((x.array == before[name]).all()) and not bool((before[name] != before[name]).any()):
+        if not bool((x.array == before[name]).all()) and not bool(
+            (before[name] != before[name]).any()
+        ):
             return (
-                f"the function changes {name} in place, so that it is another function at each call. "
-                "Likely cause: an operation whose name ends in '_' on .data, or under no_grad; use a clone()"
+                f"the function changes {name} in place, so that it is another function at each "
+                "call. "
+                "Likely cause: an operation whose name ends in '_' on .data, or under no_grad; use "
+                "a clone()"
             )
     random = "Likely cause: dropout or another random draw; call manual_seed inside, or use eval()"
     if first.shape != second.shape or _apart(first, second) > tolerance.nondet_tol:
-        return f"the function is not deterministic: two calls differ by {_apart(first, second):.3g}. {random}"
+        gap = _apart(first, second)
+        return f"the function is not deterministic: two calls differ by {gap:.3g}. {random}"
     if not np.isfinite(first).all():
-        return f"{problem.where(int(np.argmin(np.isfinite(first))))} is NaN or infinite at this point"
+        return (
+            f"{problem.where(int(np.argmin(np.isfinite(first))))} is NaN or infinite at this point"
+        )
     v = _draw(np.random.default_rng(0), first.size)
     passes = [problem.gradients(v), problem.gradients(v)]
     for name, x in problem.targets.items():
         g, again = (p[name] for p in passes)
         if g is not None and g.size != x.numel():
-            return f"the gradient of {name} has {g.size} elements, but {name} has {x.numel()}: a wrong shape"
+            return f"the gradient of {name} has a wrong shape: {g.size} elements, not {x.numel()}"
         if g is not None and again is not None and _apart(g, again) > tolerance.nondet_tol:
-            return f"the backward pass is not deterministic: two differ by {_apart(g, again):.3g}. {random}"
+            gap = _apart(g, again)
+            return f"the backward pass is not deterministic: two differ by {gap:.3g}. {random}"
     return None
 
 
@@ -205,7 +217,7 @@ def _block(
 def _slopes(
     problem: Problem, name: str, row: int, columns: np.ndarray, step: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the one-sided differences of the outputs for one element, from the left and the right."""
+    """Return the slopes of the outputs to the left and to the right, for a step of one element."""
     one = np.zeros(problem.targets[name].numel())
     one[row] = step
     here = problem.values()[columns]
@@ -221,7 +233,9 @@ def _kink(analytic: float, slopes: tuple[float, ...], tolerance: Tolerance) -> s
     """
     left, right, fine_left, fine_right = slopes
     if not np.isfinite(slopes).all():
-        return "an edge of its domain (NaN or infinity next to it)" if np.isfinite(analytic) else None
+        return (
+            "an edge of its domain (NaN or infinity next to it)" if np.isfinite(analytic) else None
+        )
     gap, fine_gap = abs(right - left), abs(fine_right - fine_left)
     if tolerance.allows(left, right):
         return None
@@ -244,13 +258,19 @@ def _describe(
     excess = np.abs(block.analytic - block.numeric) / (
         tolerance.atol + tolerance.rtol * np.abs(block.numeric)
     )
-    row, column = np.unravel_index(np.argmax(np.where(wrong, np.nan_to_num(excess, nan=1e300), -1)), wrong.shape)
+    row, column = np.unravel_index(
+        np.argmax(np.where(wrong, np.nan_to_num(excess, nan=1e300), -1)), wrong.shape
+    )
     spot = at(block.rows[row], x.shape)
-    cause = likely_cause(block.analytic, block.numeric, wrong, x, block.rows.size == x.numel(), order)
+    cause = likely_cause(
+        block.analytic, block.numeric, wrong, x, block.rows.size == x.numel(), order
+    )
     return (
-        f"the derivative of {problem.where(block.columns[column])} with respect to {name}{spot} is wrong: the "
+        f"the derivative of {problem.where(block.columns[column])} with respect to {name}{spot} is "
+        "wrong: the "
         f"backward pass says {block.analytic[row, column]:.8g}, a central difference "
         f"{block.numeric[row, column]:.8g} (eps={tolerance.eps:g}, atol={tolerance.atol:g}, "
-        f"rtol={tolerance.rtol:g}). {name} has shape {x.shape}; {int(wrong.sum())} of the {wrong.size} elements "
+        f"rtol={tolerance.rtol:g}). {name} has shape {x.shape}; {int(wrong.sum())} of the "
+        f"{wrong.size} elements "
         f"of the Jacobian that were compared disagree. Likely cause: {cause}"
     )

@@ -1,7 +1,8 @@
 """A function, the tensors it is differentiated by, and the two ways to its derivative.
 
-Both ways are here side by side: the *backward pass*, exact if the code is right, and *finite differences*, which need
-nothing but the function's values. Numbers that two such different roads agree on are right.
+Both ways are here side by side: the *backward pass*, exact if the code is right, and *finite
+differences*, which need nothing but the function's values. Numbers that two such different roads
+agree on are right.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Problem:
         names: what messages call each output.
     """
 
-    def __init__(self, evaluate: Callable[[], Any], targets: dict[str, Tensor], name: str = "output"):
+    def __init__(
+        self, evaluate: Callable[[], Any], targets: dict[str, Tensor], name: str = "output"
+    ):
         self.evaluate = evaluate
         self.targets = targets
         self.name = name
@@ -63,7 +66,7 @@ class Problem:
             x.array = here
 
     def gradients(self, seed: np.ndarray) -> dict[str, np.ndarray | None]:
-        """Return, for each target x, the gradient of <seed, outputs> as a vector; None: no path to x."""
+        """Return for each target the gradient of <seed, outputs>, as a vector, or None."""
         outputs = self.outputs()
         seeds = [wrap(s) for s in _split(seed, outputs)]
         if not any(needs_grad(y) for y in outputs):
@@ -75,7 +78,7 @@ class Problem:
         return {name: None if g is None else _flat([g.array]) for name, g in pairs}
 
     def where(self, position: int) -> str:
-        """Return the name and the index of the element at `position` of the long vector of outputs."""
+        """Return the name and the index of the element at `position` of all outputs in a row."""
         for name, y in zip(self.names, self.outputs(), strict=True):
             if position < y.numel():
                 return f"{name}{at(position, y.shape)}"
@@ -89,7 +92,7 @@ def at(position: int, shape: tuple[int, ...]) -> str:
 
 
 def tensors_in(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
-    """Yield (name, tensor) for all tensors that require a gradient in nested lists, tuples and dicts."""
+    """Yield (name, tensor) for the tensors in nested containers that require a gradient."""
     if isinstance(value, Tensor):
         if value.requires_grad:
             yield name, value

@@ -4,8 +4,8 @@
 that. So 2^k rows are read as one, and what belongs to a channel is repeated 2^k times. It moves no
 memory, halves the time, and shortens the chains of sums, so that float32 suffices within a block.
 
-*Blocks.* Rows are taken in pieces that stay in cache while several operations go over them. The
-sums of the blocks are added in float64.
+*Blocks.* Rows are taken in pieces that stay in cache while several operations go over them, on
+several threads. The sums of the blocks are added in float64.
 
 *No x_hat.* y and dx are sums of x - mean and dy, times one number for each channel, and a constant.
 The mean is subtracted first, because x p - mean p would lose digits where the mean is large.
@@ -14,15 +14,16 @@ The mean is subtracted first, because x p - mean p would lose digits where the m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
+from ..threads import add_up, each
 from .layout import blocks, workspace
 
 RUN = 1024  # numbers; measured: 256 to 65536 are alike, 32 takes twice as long
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
-Block = tuple[slice, slice]
+Block = tuple[slice, slice]  # of parts and of rows
 
 
 class _Runs:
@@ -35,8 +36,8 @@ class _Runs:
         self.k = math.gcd(p, 1 << max(0, (RUN // c).bit_length() - 1))
         self.read = (b, p // self.k, self.k * c)
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield the (parts, rows) of each block."""
+    def blocks(self) -> list[Block]:
+        """Return the (parts, rows) of each block."""
         return blocks(self.read[0], self.read[1], self.read[2] * self.dtype.itemsize)
 
     def long(self, v: np.ndarray) -> np.ndarray:
@@ -46,8 +47,11 @@ class _Runs:
     def channel_sums(self, terms: Callable[[Block], np.ndarray]) -> np.ndarray:
         """Return sums (B, C), in float64, of the sums over rows that `terms` gives for a block."""
         total = np.zeros((self.read[0], self.read[2]))
-        for block in self.blocks():
-            total[block[0]] += terms(block)
+
+        def add(parts: slice, rows: slice, total: np.ndarray) -> None:
+            total[parts] += terms((parts, rows))
+
+        add_up(add, self.blocks(), total)
         return total.reshape(self.read[0], self.k, -1).sum(1)
 
     def group_means(self, sums: np.ndarray) -> np.ndarray:
@@ -79,11 +83,14 @@ def channel_norm(x: np.ndarray, w: np.ndarray, b: np.ndarray, groups: int, eps: 
     scale = how.long(w / np.sqrt(how.to_channels(var) + eps))
     shift = how.long(np.broadcast_to(b, (len(mean), len(b))))
     y = np.empty_like(x)
-    for block in how.blocks():
-        part, parts = y[block], block[0]
-        np.subtract(x[block], long_mean[parts], out=part)
-        part *= scale[parts]
-        part += shift[parts]
+
+    def write(parts: slice, rows: slice) -> None:
+        piece = y[parts, rows]
+        np.subtract(x[parts, rows], long_mean[parts], out=piece)
+        piece *= scale[parts]
+        piece += shift[parts]
+
+    each(write, how.blocks())
     return y.reshape(how.shape), mean.astype(x.dtype), var.astype(x.dtype)
 
 
@@ -109,12 +116,16 @@ def channel_norm_grad(
     s = -r * how.to_channels(how.group_means(w * sum_dy))
     p, q, s = how.long(p), how.long(q), how.long(s)
     dx = np.empty_like(x)
-    for block in how.blocks():
-        part, parts = dx[block], block[0]
-        np.subtract(x[block], long_mean[parts], out=part)
-        part *= q[parts]
-        part += s[parts]
-        part += np.multiply(dy[block], p[parts], out=workspace("centred", part.shape, x.dtype))
+
+    def write(parts: slice, rows: slice) -> None:
+        piece = dx[parts, rows]
+        np.subtract(x[parts, rows], long_mean[parts], out=piece)
+        piece *= q[parts]
+        piece += s[parts]
+        through = workspace("through", piece.shape, x.dtype)
+        piece += np.multiply(dy[parts, rows], p[parts], out=through)
+
+    each(write, how.blocks())
     dw, db = (sum_dy_x * r).sum(0).astype(x.dtype), sum_dy.sum(0).astype(x.dtype)  # (C,)
     return dx.reshape(how.shape), dw, db
 
@@ -124,8 +135,11 @@ def scale_shift(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarr
     how = _Runs(x, 1)
     x, scale, shift = x.reshape(how.read), how.long(scale[None]), how.long(shift[None])
     y = np.empty_like(x)
-    for block in how.blocks():
-        part = y[block]
-        np.multiply(x[block], scale, out=part)
-        part += shift
+
+    def write(parts: slice, rows: slice) -> None:
+        piece = y[parts, rows]
+        np.multiply(x[parts, rows], scale, out=piece)
+        piece += shift
+
+    each(write, how.blocks())
     return y.reshape(how.shape)

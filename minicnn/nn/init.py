@@ -124,14 +124,14 @@ def trunc_normal_(
         )
     rng, size = _rng(generator), tensor.numel()
     low, high = (a - mean) / std, (b - mean) / std
-    peak = min(max(0.0, low), high)
     kept: list[np.ndarray] = []
     while sum(map(len, kept)) < size:
         if low < 1 and high > -1:
             x = rng.standard_normal(size)
             x = x[(x >= low) & (x <= high)]
-        else:  # a tail: draw uniformly and keep each with a probability as the density there
+        else:  # a tail: draw uniformly, and keep each with the density there over its maximum
             x = rng.uniform(low, high, size)
+            peak = low if low > 0 else high
             x = x[rng.random(size) < np.exp((peak**2 - x**2) / 2)]
         kept.append(x)
     values = np.concatenate(kept)[:size] if size else np.zeros(0)

@@ -144,7 +144,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given")
     x, *bounds = _in_range("clamp", input, *(x for x in (min, max) if x is not None))
-    if x.dtype.kind == "b":
+    if x.dtype.kind == "b" and len(bounds) == 2:
         raise DTypeError("clamp: not defined for bool tensors; convert with .int()")
     low = bounds.pop(0) if min is not None else None
     high = bounds.pop(0) if max is not None else None

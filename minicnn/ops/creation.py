@@ -29,8 +29,6 @@ def finished(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor
 
 def sizes(name: str, given: tuple, keyword: Any = None) -> tuple[int, ...]:
     """Return a shape given as separate numbers, as one sequence, or by keyword."""
-    if not given and keyword is None:
-        raise TypeError(f"{name}: the size is missing")
     shape = as_shape(name, given, keyword)
     if any(n < 0 for n in shape):
         raise ShapeError(f"{name}: sizes must not be negative, got {shape}")

@@ -1,13 +1,15 @@
 """Changing tensors in place: assignment, `x += y`, and the methods whose names end in "_".
 
-*What happens to the graph.* After x[i] = v, the tensor x has a new past: it was made from the old x and from v.
-The op is `Overwrite`: the old x gets the gradient of what it still contributes, v that of the places it filled. When x is a view,
-its base is what changes, and every other view of that base finds its own new past when it is next asked
-(`autograd.node_of`). Every change also advances the version of the memory, by which a pending
-backward pass that needs the old values notices, and raises.
+*What happens to the graph.* After x[i] = v, the tensor x has a new past: it was made from the old x
+and from v. The op is `Overwrite`: the old x gets the gradient of what it still contributes, v that
+of the places it filled. When x is a view, its base is what changes, and every other view of that
+base finds its own new past when it is next asked (`autograd.node_of`). Every change also advances
+the version of the memory, by which a pending backward pass that needs the old values notices, and
+raises.
 
-*What is not done.* In-place operations save no memory here: the old values are kept where a derivative may need
-them, and the new ones are computed first and then written. They exist because programs use them.
+*What is not done.* In-place operations save no memory here: the old values are kept where a
+derivative may need them, and the new ones are computed first and then written. They exist because
+programs use them.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class Overwrite(Op):
         return dy
 
 
-def write(array: Any, chain: tuple[Op, ...], value: Any) -> None:
+def write(array: Any, chain: tuple[Any, ...], value: Any) -> None:
     """Write `value` in place into the region of `array` that the chain of view ops names."""
     region = array
     for op in chain:
@@ -87,7 +89,8 @@ def overwrite(x: Tensor, place: Index | None, value: Any, name: str) -> Tensor:
     if recording:
         chain = x._chain if x._base is not None else ()
         op = Overwrite((*chain, place) if place is not None else chain)
-        # Where nothing of the old value is left, and the new one was made from it, zeros need not go back.
+        # Where nothing of the old value is left, and the new one was made from it, zeros need not
+        # go back.
         old = wrap(root.array) if not op.chain and _made_from(root, value) else root
         _give_past(root, op.record((old, value), root.array)._node)
     x.bump()
@@ -100,7 +103,7 @@ def _made_from(x: Any, value: Any) -> bool:
 
 
 def _give_past(root: Any, node: Any) -> None:
-    """Make `node` what made the tensor `root`, and keep its gradient there if it was kept before."""
+    """Make `node` the past of `root`; what was asked to keep its gradient goes on to."""
     old = root._node
     if old is not None and old.retain is not None and old.retain() is root:
         node.retain, old.retain = old.retain, None
@@ -110,7 +113,8 @@ def _give_past(root: Any, node: Any) -> None:
 def _check_may_change(x: Tensor, root: Any, recording: bool, name: str) -> None:
     if not getattr(x.array.flags, "writeable", True) or _overlaps(x.array):
         raise InPlaceError(
-            f"{name}: elements of this tensor {x.shape} share one place in memory (it was expanded), or the memory "
+            f"{name}: elements of this tensor {x.shape} share one place in memory (it was "
+            "expanded), or the memory "
             "is read-only, so it cannot be changed in place; change a clone()"
         )
     if recording and x._requires_grad and x._base is not None and x._node is None:
@@ -129,7 +133,8 @@ def _check_may_change(x: Tensor, root: Any, recording: bool, name: str) -> None:
     for twin in (ref() for ref in root._twins):
         if twin is not None:
             raise InPlaceError(
-                f"{name}: this tensor {x.shape} and a view of it {twin.shape} do not share memory here, because "
+                f"{name}: this tensor {x.shape} and a view of it {twin.shape} do not share memory "
+                "here, because "
                 "the images are kept channels-last; change a clone() instead"
             )
 
@@ -153,7 +158,7 @@ def setitem(x: Tensor, where: Any, value: Any) -> None:
 
 
 def _fitted(x: Tensor, place: Index, value: Any) -> Any:
-    """Return `value` in the dtype of x, after checking that it fits the region; sizes of 1 may lead."""
+    """Return `value` in the dtype of x, after checking that it fits; sizes of 1 may lead."""
     if isinstance(value, (int, float, np.generic)):
         return fitting("setitem", value, x.dtype)
     if not isinstance(value, Tensor):
@@ -169,7 +174,9 @@ def _fitted(x: Tensor, place: Index, value: Any) -> Any:
     if not broadcastable(value.shape, region) or (
         np.broadcast_shapes(value.shape, region) != region
     ):
-        raise ShapeError(f"setitem: a value of shape {value.shape} does not fit a region of {region}")
+        raise ShapeError(
+            f"setitem: a value of shape {value.shape} does not fit a region of {region}"
+        )
     return value
 
 
@@ -218,7 +225,7 @@ _OPERATORS = {
 
 
 def _as_it_was(x: Tensor, others: tuple[Any, ...]) -> Tensor:
-    """Return a tensor with the value and the past of x, for derivatives that need them after the change."""
+    """Return the value and the past of x, for derivatives that need them after the change."""
     wanted = any(isinstance(t, Tensor) and needs_grad(t) for t in (x, *others))
     return wrap(x.array.copy(), node_of(x)) if wanted and is_grad_enabled() else x
 

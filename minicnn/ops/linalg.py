@@ -128,6 +128,8 @@ def _plus(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) 
     one_dtype(name, check_tensor(input, name), product)
     if not broadcastable(input.shape, product.shape) or input.ndim > product.ndim:
         raise ShapeError(f"{name}: input {input.shape} does not fit the product's shape {product.shape}")
+    if product.dtype.kind != "f" and not (isinstance(alpha, int) and isinstance(beta, int)):
+        raise DTypeError(f"{name}: alpha and beta must be whole numbers for {product.dtype} tensors")
     product = product if alpha == 1 else product * alpha
     if beta == 0:  # PyTorch's rule: then not even NaN in the input counts
         return product

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..autograd import Op
 from ..backend import array_module
 from ..errors import DTypeError, ShapeError, UnsupportedError
@@ -20,6 +22,7 @@ from .elementwise import abs as abs_
 from .operands import Dims, many_dims, numpy_names
 from .order import amax, amin, stretch
 from .reduce import sum as sum_
+from .rounding import sign
 
 
 @dataclass(eq=False, repr=False)
@@ -30,14 +33,31 @@ class Norm2(Op):
     keepdim: bool
 
     def forward(self, x: Any) -> Any:
-        if x.dtype == "float16":  # its squares would overflow above 255
-            return self.forward(x.astype("float32")).astype(x.dtype)
         return array_module(x).sqrt((x * x).sum(self.dim, keepdims=self.keepdim))
 
     def dx(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
         y = stretch(y, x.shape, self.dim, self.keepdim)
         dy = stretch(dy, x.shape, self.dim, self.keepdim)
         return dy * where(y == 0, 0.0, x / where(y == 0, 1.0, y))
+
+
+@dataclass(eq=False, repr=False)
+class NormP(Op):
+    """y = (sum of |x|^p over `dim`)^(1/p).   dx = dy sign(x) (|x| / y)^(p-1), and 0 where x = 0 or y = 0."""
+
+    p: float
+    dim: Dims
+    keepdim: bool
+
+    def forward(self, x: Any) -> Any:
+        return (abs(x) ** self.p).sum(self.dim, keepdims=self.keepdim) ** (1 / self.p)
+
+    def dx(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        y = stretch(y, x.shape, self.dim, self.keepdim)
+        dy = stretch(dy, x.shape, self.dim, self.keepdim)
+        flat = (x == 0) | (y == 0)
+        ratio = where(flat, 1.0, abs_(x) / where(flat, 1.0, y))
+        return where(flat, 0.0, dy * sign(x) * ratio ** (self.p - 1))
 
 
 @method()
@@ -103,21 +123,18 @@ def _norm(name: str, x: Tensor, order: float, dim: Any, keepdim: bool, dtype: An
     x = x if dtype is None else x.to(as_dtype(dtype))
     if x.dtype.kind != "f":
         raise DTypeError(f"{name}: expected a floating tensor, got {x.dtype}; use .float()")
+    if x.dtype == "float16":  # its powers would overflow
+        return _norm(name, x.to(np.float32), order, dim, keepdim, None).to(x.dtype)
     dims = many_dims(name, dim, x.ndim)
     if order == 2:
         return Norm2(dims, keepdim)(x)
     if order == 0:
         return sum_((x != 0).to(x.dtype), dims, keepdim)
-    size = abs_(x)
     if order == 1:
-        return sum_(size, dims, keepdim)
+        return sum_(abs_(x), dims, keepdim)
     if math.isinf(order):
-        return (amax if order > 0 else amin)(size, dims, keepdim)
-    total = sum_(size**order, dims, keepdim)
-    if order < 1:
-        return total ** (1 / order)
-    zero = total == 0  # where the root has no derivative, it is taken as 0
-    return where(zero, 0.0, where(zero, 1.0, total) ** (1 / order))
+        return (amax if order > 0 else amin)(abs_(x), dims, keepdim)
+    return NormP(order, dims, keepdim)(x)
 
 
 __all__ = ["norm"]

@@ -14,7 +14,7 @@ from ..errors import ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor, method
 from .index import getitem
 from .join import cat
-from .operands import Dims, as_shape, many_dims, one_dim
+from .operands import Dims, as_shape, fitting, many_dims, one_dim
 
 
 @dataclass(eq=False, repr=False)
@@ -46,17 +46,19 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         )
     pairs = [(0, 0)] * (input.ndim - len(widths) // 2)
     pairs += [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
-    if mode != "constant":
-        return _pad_with_itself(input, pairs, mode)
-    cut = tuple(
-        slice(max(0, -b), n - max(0, -a)) for (b, a), n in zip(pairs, input.shape, strict=True)
-    )
     if any(n + b + a < 0 for (b, a), n in zip(pairs, input.shape, strict=True)):
         raise ShapeError(f"pad: pad={tuple(pad)} cuts away more than there is in shape {input.shape}")
-    if any(b < 0 or a < 0 for b, a in pairs):
-        input = getitem(input, cut)
-    grow = tuple((max(0, b), max(0, a)) for b, a in pairs)
-    return Pad(grow, 0 if value is None else value)(input)
+    if mode in ("reflect", "replicate"):
+        return _pad_with_itself(input, pairs, mode)
+    if any(b < 0 or a < 0 for b, a in pairs):  # negative widths cut away first
+        input = getitem(
+            input,
+            tuple(slice(max(0, -b), n - max(0, -a)) for (b, a), n in zip(pairs, input.shape, strict=True)),
+        )
+        pairs = [(max(0, b), max(0, a)) for b, a in pairs]
+    if mode != "constant":
+        return _pad_with_itself(input, pairs, mode)
+    return Pad(tuple(pairs), 0 if value is None else fitting("pad", value, input.dtype))(input)
 
 
 def _pad_with_itself(input: Tensor, pairs: list[tuple[int, int]], mode: str) -> Tensor:

@@ -13,9 +13,10 @@ from .callbacks import (
 )
 from .checkpoint import read_checkpoint
 from .history import History
+from .summary import Summary, summary
 from .trainer import Trainer
 
 __all__ = [
     "Callback", "CSVLogger", "EarlyStopping", "History", "LambdaCallback", "LearningRateLogger",
-    "ModelCheckpoint", "Trainer", "metrics", "read_checkpoint",
+    "ModelCheckpoint", "Summary", "Trainer", "metrics", "read_checkpoint", "summary",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 from ..autograd import no_grad
 from ..backend import to_device
 from ..errors import ArgumentError, LabelError, ShapeError
+from ..ops.compare import eq
 from ..ops.order import topk
 from ..tensor import Tensor
 
@@ -76,7 +77,7 @@ def binary_accuracy(output: Tensor, target: Tensor) -> Tensor:
             "binary_accuracy: output and target must have one shape, got "
             f"{output.shape} and {target.shape}"
         )
-    return ((output > 0) == (target > 0.5)).float().mean()
+    return eq(output > 0, target > 0.5).float().mean()
 
 
 def confusion_matrix(predicted: Any, target: Any, num_classes: int | None = None) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import shutil
 from typing import Any
 
 from .callbacks import Callback
@@ -24,14 +24,15 @@ class Progress(Callback):
     def on_epoch_begin(self, epoch: int) -> None:
         from tqdm import tqdm
 
-        self.start = time.perf_counter()
+        size = shutil.get_terminal_size()  # 80x24 where a terminal does not know its own
         self.bar = tqdm(
             desc=f"epoch {epoch}/{self.epochs}",
             total=self.samples,
             unit=" samples",
             disable=None,  # where standard error is no terminal
             leave=False,
-            dynamic_ncols=True,
+            ncols=size.columns,
+            nrows=size.lines,
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ from ..tensor import Tensor
 from .batches import loader_of, samples_in, split
 from .callbacks import Callback, CallbackList
 from .checkpoint import generators_of, read_checkpoint, restore, save_checkpoint
+from .checks import check_options, check_parts
 from .evaluation import device_of, measure, outputs_of, scalar, scores
 from .history import History
 from .meter import Meter
@@ -87,15 +88,8 @@ class Trainer:
         seed: int | None = None,
         log_interval: int | None = None,
     ):
-        _check_parts(model, optimizer, scheduler)
-        if schedule_every not in (None, "batch", "epoch"):
-            raise ArgumentError(
-                f"Trainer: schedule_every must be 'batch' or 'epoch', got {schedule_every!r}"
-            )
-        if clip_grad_norm is not None and not clip_grad_norm > 0:
-            raise ArgumentError(f"Trainer: clip_grad_norm must be above 0, got {clip_grad_norm}")
-        if log_interval is not None and log_interval < 1:
-            raise ArgumentError(f"Trainer: log_interval must be at least 1, got {log_interval}")
+        check_parts(model, optimizer, scheduler)
+        check_options(schedule_every, clip_grad_norm, log_interval)
         self.model = model if device is None else model.to(device)
         self.optimizer = optimizer
         self.loss = CrossEntropyLoss() if loss is None else loss
@@ -172,13 +166,9 @@ class Trainer:
         spent = time.perf_counter() - start
         samples = row.pop("size")
         if valid is not None and complete:
-            row.update(
-                {
-                    f"val_{name}": v
-                    for name, v in measure(self.model, valid, self.loss, self.metrics).items()
-                }
-            )
-        row["lr"] = row.pop("lr")
+            found = measure(self.model, valid, self.loss, self.metrics)
+            row.update({f"val_{name}": value for name, value in found.items()})
+        row["lr"] = row.pop("lr")  # behind what was measured
         row["seconds"] = time.perf_counter() - start
         row["samples_per_second"] = samples / spent
         row = {"epoch": number, **row}
@@ -289,21 +279,3 @@ class Trainer:
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint: weights, optimizer, scheduler, history, random numbers."""
         restore(self, read_checkpoint(path))
-
-
-def _check_parts(model: Any, optimizer: Any, scheduler: Any) -> None:
-    if not isinstance(model, Module):
-        raise TypeError(f"Trainer: model must be a Module, got {type(model).__name__}")
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            f"Trainer: optimizer must be an Optimizer, got {type(optimizer).__name__}; e.g. "
-            "minicnn.optim.Adam(model.parameters())"
-        )
-    ours = {id(p) for p in model.parameters()}
-    if not any(id(p) in ours for group in optimizer.param_groups for p in group["params"]):
-        raise ArgumentError(
-            "Trainer: the optimizer has none of the model's parameters; make it with "
-            "model.parameters() of this very model"
-        )
-    if scheduler is not None and getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise ArgumentError("Trainer: the scheduler was made for another optimizer")

@@ -46,6 +46,7 @@ class CIFAR10(ImageDataset):
     mean = (0.4914, 0.4822, 0.4465)
     std = (0.2470, 0.2435, 0.2616)
 
+    folders: ClassVar[tuple[str, ...]] = ("cifar10", f"cifar10/{INSIDE}", INSIDE, "")
     mirrors: ClassVar[tuple[str, ...]] = ("https://www.cs.toronto.edu/~kriz/",)
     archive_md5: ClassVar[str] = "c58f30108f718f92721af3b95e74349a"
     md5: ClassVar[dict[str, str]] = {
@@ -67,8 +68,7 @@ class CIFAR10(ImageDataset):
     ):
         super().__init__(train, transform, target_transform)
         self.root = root
-        folders = ("cifar10", f"cifar10/{INSIDE}", INSIDE, "")
-        place = Place(type(self).__name__, root, download, folders)
+        place = Place(type(self).__name__, root, download, self.folders)
         names = [name for name in self.md5 if name.startswith("data" if train else "test")]
         absent = [name for name in names if place.find(name) is None]
         if absent:

@@ -24,10 +24,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from . import nn
-from .errors import ArgumentError
-from .random import get_rng_state, set_rng_state
-from .tensor import Tensor, tensor
+import numpy as np
+
+from .. import nn
+from ..errors import ArgumentError
+from ..random import get_rng_state, set_rng_state
+from ..tensor import Tensor, tensor
+from .evaluation import evaluating
 
 
 class Row(NamedTuple):
@@ -209,8 +212,6 @@ class _untouched:
     """Within, the model evaluates and records nothing; afterwards it is as it was."""
 
     def __init__(self, model: nn.Module):
-        from .training.evaluation import evaluating
-
         self.model, self.quiet = model, evaluating(model)
 
     def __enter__(self) -> None:
@@ -247,8 +248,6 @@ def _inputs(model: nn.Module, shape: Any, batch_size: int, dtype: Any) -> list[T
             f"summary: all sizes must be positive integers, got input_shape {tuple(shape)}, "
             f"batch_size {batch_size}"
         )
-    import numpy as np
-
     first = next(model.parameters(), None)
     kind = dtype if dtype is not None else (np.float32 if first is None else first.dtype)
     whole = tuple(shape) if len(shape) == 4 else (batch_size, *shape)
