@@ -34,7 +34,7 @@ def agree(ours, theirs, *arrays, second=True, tolerance=None, seed=0):
     dys, dts = minicnn.tensor(dy, requires_grad=True), torch.tensor(dy, requires_grad=True)
     options = {"retain_graph": True, "allow_unused": True}
     gs = minicnn.autograd.grad(y, wanted, dys, **options)
-    recorded = minicnn.autograd.grad(y, wanted, dys, create_graph=second, **options)
+    recorded = minicnn.autograd.grad(y, wanted, dys, create_graph=True, **options)
     gts = torch.autograd.grad(t, known, dts, create_graph=second, **options)
     for i, (g, r, gt) in enumerate(zip(gs, recorded, gts, strict=True)):
         close(f"gradient {i}", g, gt, tolerance)

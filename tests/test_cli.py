@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 import minicnn
 from minicnn import models
@@ -72,6 +73,16 @@ def wait_for(process, text):
     raise AssertionError(f"no {text!r} in {lines}; {process.stderr.read()}")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Two threads on a busy machine wait for each other, and win nothing for small networks."""
+    before = minicnn.get_num_threads()
+    minicnn.set_num_threads(1)
+    with threadpool_limits(limits=1):
+        yield
+    minicnn.set_num_threads(before)
+
+
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Drawing takes longer than a short training."""
@@ -100,7 +111,7 @@ def test_train_prints_a_line_per_epoch_and_the_test_accuracy(trained):
     lines = done.stdout.splitlines()
     assert done.stderr == ""
     assert lines[0].startswith("digits: 1,294 training, 144 validation and 359 test images, 1x8x8")
-    assert lines[1].startswith("digits_cnn: 30,762 parameters, on cpu; adam, learning rate 0.003")
+    assert lines[1].startswith("digits_cnn: 30,762 parameters, on cpu; adam, learning rate 0.01")
     assert [line[:9] for line in lines[2:5]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert re.fullmatch(r"test accuracy: 0\.\d{4}", lines[-1])
     assert float(lines[-1].split()[-1]) > 0.8
@@ -333,11 +344,11 @@ def test_a_reader_that_goes_away_ends_the_training_like_an_interruption(tmp_path
 
 
 @pytest.mark.parametrize("arguments", [["summary", "--model", "lenet5"], ["--help"]])
-def test_a_closed_pipe_is_no_error(arguments, tmp_path):
+def test_a_closed_pipe_is_nothing_to_complain_about(arguments, tmp_path):
     with start(*arguments, cwd=tmp_path) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
-    assert process.returncode == 141
+    assert process.returncode == (0 if arguments == ["--help"] else 141)  # argparse says nothing
 
 
 @pytest.mark.parametrize(

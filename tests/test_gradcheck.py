@@ -14,7 +14,7 @@ import minicnn
 from minicnn import gradcheck, gradgradcheck
 from minicnn.autograd import Op
 from minicnn.errors import GradcheckError, KinkWarning, ShapeError, UnsupportedError
-from minicnn.gradcheck.compare import Tolerance
+from minicnn.gradcheck.jacobian import Tolerance
 from minicnn.gradcheck.problem import problem_of
 
 
@@ -331,6 +331,11 @@ def test_random_functions_are_found():
     noisy = square_with(lambda dy, x: 2.0 * dy * x + 1e-9 * float(rng.random()))
     assert "the backward pass is not deterministic" in message(noisy, variable(3))
     assert gradcheck(noisy, variable(3), nondet_tol=1e-6)
+
+
+def test_a_function_without_a_graph_has_no_second_derivative():
+    text = message(lambda x: x.detach() * 2.0, variable(3), check=gradgradcheck)
+    assert text == "gradgradcheck: no output requires a gradient; is the graph cut?"
 
 
 def test_functions_that_change_their_input_are_found():

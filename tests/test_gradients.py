@@ -16,7 +16,7 @@ import minicnn.nn.functional as F
 from minicnn import gradcases
 from minicnn.autograd import Node, Op, grad
 from minicnn.gradcheck import derivative_of, judge
-from minicnn.gradcheck.compare import Tolerance
+from minicnn.gradcheck.jacobian import Tolerance
 from minicnn.gradcheck.problem import problem_of
 from minicnn.tensor import Tensor
 

@@ -15,7 +15,7 @@ from minicnn import gradcases
 from minicnn.autograd import grad
 from minicnn.errors import InPlaceError
 from minicnn.gradcheck import judge
-from minicnn.gradcheck.compare import Tolerance
+from minicnn.gradcheck.jacobian import Tolerance
 from minicnn.gradcheck.problem import problem_of
 from minicnn.tensor import Tensor
 
@@ -62,7 +62,7 @@ CHANGES = {
     "x[0] = 2 x[-1]": lambda lib, x, y, k: x.__setitem__(0, x[-1] * 2) if x.ndim else None,
     "x[0] = y[0]": lambda lib, x, y, k: x.__setitem__(0, y[0]) if x.ndim and y.ndim else None,
     "x[[0, -1]] = sum y": lambda lib, x, y, k: (
-        x.__setitem__(lib.tensor([0, -1]), y.sum()) if x.ndim else None
+        x.__setitem__(lib.tensor([0, -1]), y.sum()) if x.ndim and x.shape[0] > 1 else None
     ),
     "x[x > 0] = y.sum": lambda lib, x, y, k: x.__setitem__(x > 0, y.sum()),
     "x[..., 0] += y": lambda lib, x, y, k: x[..., 0].add_(y.sum()) if x.ndim else None,

@@ -101,6 +101,9 @@ def test_members_are_found_by_their_path(net):
     assert net.get_buffer("blocks.0.norm.running_mean") is net.blocks[0].norm.running_mean
     net.set_submodule("blocks.1.0", nn.Tanh())
     assert isinstance(net.blocks[1][0], nn.Tanh)
+    net.set_submodule("fc.extra", nn.Tanh())
+    assert isinstance(net.fc.extra, nn.Tanh)
+    del net.fc.extra
     with pytest.raises(AttributeError, match=r"Net has no module `block`.* mean 'blocks'"):
         net.get_submodule("block.0")
     with pytest.raises(AttributeError, match=r"Linear has no parameter `wieght`.*mean 'weight'"):

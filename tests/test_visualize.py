@@ -110,7 +110,7 @@ def test_mistakes_come_in_the_order_of_their_confidence():
     shares = np.array([[0.1, 0.9], [0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
     x = np.arange(4).reshape(4, 1, 1, 1) / 4 * np.ones((4, 1, 2, 2))
     figure = visualize.mistakes(x, shares, np.array([0, 0, 0, 0]), ["cat", "dog"], most=2)
-    assert [a.get_title() for a in figure.axes] == ["cat →\ndog 90%", "cat →\ndog 80%"]
+    assert [a.get_title() for a in figure.axes] == ["cat → dog (90%)", "cat → dog (80%)"]
     assert [a.images[0].get_array()[0, 0] for a in figure.axes] == [0.0, 0.75]
     assert "2 of 3 mistakes" in figure.get_suptitle()
 

@@ -122,8 +122,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
     from .recipes import DATA_HELP
 
     add = parser.add_argument
-    add("--data", metavar="NAME", default=None, help=f"{DATA_HELP} (default: digits)")
-    add("--model", metavar="NAME", default=None, help="default: depends on the data")
+    add("--data", metavar="NAME", help=f"{DATA_HELP} (default: digits)")
+    add("--model", metavar="NAME", help="default: depends on the data")
     add("--epochs", type=at_least(1), metavar="N", help="times to go through the training data")
     add("--batch-size", type=at_least(1), metavar="N", help="images per step")
     add("--lr", type=positive, metavar="X", help="the highest learning rate")
@@ -133,8 +133,17 @@ def _train(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of the learning rate: one-cycle (default), cosine, constant",
     )
-    add("--augment", action=argparse.BooleanOptionalAction, default=None,
-        help="change training images at random (default: depends on the data)")  # fmt: skip
+    add(
+        "--augment",
+        action=argparse.BooleanOptionalAction,
+        help="change training images at random (default: depends on the data)",
+    )
+    add(
+        "--label-smoothing",
+        type=share,
+        metavar="SHARE",
+        help="of the target that is spread over all classes (default: depends on the data)",
+    )
     add(
         "--validation",
         type=share,

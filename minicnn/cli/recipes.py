@@ -22,10 +22,11 @@ class Recipe(NamedTuple):
     batch_size: int
     lr: float  # the highest, for Adam
     augment: bool = False
+    label_smoothing: float = 0.0
 
 
 RECIPES = {
-    "digits": Recipe("digits_cnn", 20, 32, 3e-3, augment=True),
+    "digits": Recipe("digits_cnn", 30, 32, 1e-2, augment=True, label_smoothing=0.1),
     "shapes": Recipe("cifar_cnn", 8, 64, 1e-3, augment=True),
     "mnist": Recipe("lenet5", 5, 64, 3e-3),
     "fashion-mnist": Recipe("lenet5", 5, 64, 3e-3),

@@ -24,6 +24,7 @@ class Settings(NamedTuple):
     optimizer: str
     schedule: str
     augment: bool
+    label_smoothing: float
     validation: float
     seed: int
 
@@ -42,6 +43,11 @@ def chosen(arguments: Any) -> Settings:
         optimizer=optimizer,
         schedule=known(arguments.schedule or "one-cycle", SCHEDULES, "schedule"),
         augment=recipe.augment if arguments.augment is None else arguments.augment,
+        label_smoothing=(
+            recipe.label_smoothing
+            if arguments.label_smoothing is None
+            else arguments.label_smoothing
+        ),
         validation=0.1 if arguments.validation is None else arguments.validation,
         seed=arguments.seed or 0,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import models
 from ..data import DataLoader
+from ..nn import CrossEntropyLoss
 from ..random import manual_seed
 from ..training import Callback, ModelCheckpoint, Trainer
 from . import results
@@ -73,8 +74,9 @@ def prepare(
     optimizer = make_optimizer(settings.optimizer, model.parameters(), settings.lr)
     steps = settings.epochs * len(loader)
     schedule = make_schedule(settings.schedule, optimizer, settings.lr, steps)
+    loss = CrossEntropyLoss(label_smoothing=settings.label_smoothing)
     trainer = Trainer(
-        model, optimizer, scheduler=schedule, schedule_every="batch", callbacks=callbacks
+        model, optimizer, loss, scheduler=schedule, schedule_every="batch", callbacks=callbacks
     )
     return trainer, loader
 

@@ -12,7 +12,8 @@ import time
 from typing import Any, TextIO
 
 from ..gradcheck import derivative_of, judge
-from ..gradcheck.compare import Tolerance, Verdict
+from ..gradcheck.compare import Verdict
+from ..gradcheck.jacobian import Tolerance
 from ..gradcheck.problem import problem_of
 from .case import Case
 

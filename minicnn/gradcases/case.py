@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import wrap
+from ..backend import to_device
 from ..tensor import Tensor, tensor
 
 Recipe = Callable[[np.random.Generator], Any]
@@ -39,15 +39,16 @@ class Case:
 def _drawn(layer: Any, rng: np.random.Generator) -> Any:
     """Return a layer in float64 with weights of every sign: zeros and ones would hide mistakes."""
     for p in layer.parameters():
-        p.array = rng.uniform(0.2, 0.8, p.shape) * rng.choice([-1.0, 1.0], p.shape)
+        weights = rng.uniform(0.2, 0.8, p.shape) * rng.choice([-1.0, 1.0], p.shape)
+        p.array = to_device(weights, p.device)
     for b in layer.buffers():
         if b.is_floating_point():
-            b.array = rng.uniform(0.5, 1.5, b.shape)
+            b.array = to_device(rng.uniform(0.5, 1.5, b.shape), b.device)
     return layer
 
 
 def _variable(array: np.ndarray) -> Tensor:
-    return wrap(np.asarray(array, dtype=np.float64)).requires_grad_()
+    return tensor(np.asarray(array, dtype=np.float64), requires_grad=True)
 
 
 def normal(*shape: int) -> Recipe:

@@ -10,8 +10,8 @@ with inputs in float64 and `requires_grad=True`. The function's values at two ne
 give its slope without any knowledge of derivatives, (f(x + eps u) - f(x - eps u)) / (2 eps), with
 an error of the order of eps^2. The backward pass must give the same.
 
-`problem.py` has the two roads to the derivative, `compare.py` compares them, `causes.py` explains a
-failure. Tutorial: `tutorials/01_tensors_and_the_tape`.
+`problem.py` has the two roads to the derivative, `compare.py` and `jacobian.py` compare them,
+`causes.py` explains a failure. Tutorial: `tutorials/01_tensors_and_the_tape`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from ..autograd import grad, needs_grad, wrap
 from ..backend import array_module
 from ..errors import GradcheckError, KinkWarning, MinicnnError, UnsupportedError
 from ..tensor import Tensor
-from .compare import Tolerance, Verdict, examine
+from .compare import Verdict, examine
+from .jacobian import Tolerance
 from .problem import Problem, problem_of
 
 

@@ -6,39 +6,22 @@ u>: one comparison sees every element of J, at the price of two evaluations. If 
 the disagreement is followed into ever smaller halves of the input and the output, and the elements
 left are compared one by one.
 
-*Kinks.* At a kink (ReLU at 0, a tie in a maximum) the slopes to the left and to the right differ,
-and no gradient is the right one. A smooth function looks the same at first when it is strongly
-curved; but its two slopes come together as the step shrinks, in proportion to it, and those at a
-kink do not.
-
 The projection is the dot-product test of Claerbout 1992, "Earth soundings analysis".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .causes import likely_cause
+from .jacobian import Block, Tolerance, block_of
 from .problem import Problem, at
 
 SHARP = 1e-3  # a projection sums many elements, so it must agree better than each of them
 LARGEST_BLOCK = 128  # inputs, and outputs, that are compared one by one after a failed projection
-
-
-class Tolerance(NamedTuple):
-    """How far the two numbers may be apart: |difference| <= atol + rtol * |finite difference|."""
-
-    eps: float = 1e-6
-    atol: float = 1e-5
-    rtol: float = 1e-3
-    nondet_tol: float = 0.0
-
-    def allows(self, analytic: Any, numeric: Any) -> Any:
-        """Return whether the numbers agree, element by element."""
-        return abs(analytic - numeric) <= self.atol + self.rtol * abs(numeric)
 
 
 class Verdict:
@@ -53,16 +36,6 @@ class Verdict:
         """Note the error of two numbers (or arrays) that agree."""
         errors = np.abs(analytic - numeric) / np.maximum(1.0, np.abs(numeric))
         self.error = max(self.error, float(np.max(errors, initial=0.0)))
-
-
-class Block(NamedTuple):
-    """A part of a Jacobian, both ways: rows are elements of an input, columns of the outputs."""
-
-    rows: np.ndarray
-    columns: np.ndarray
-    analytic: np.ndarray
-    numeric: np.ndarray
-    kinks: dict[tuple[int, int], str]  # place in the block -> what is there
 
 
 def examine(problem: Problem, tolerance: Tolerance, fast: bool, order: int = 1) -> Verdict:
@@ -111,10 +84,8 @@ def _unsteady(problem: Problem, tolerance: Tolerance) -> str | None:
         )
     v = _draw(np.random.default_rng(0), first.size)
     passes = [problem.gradients(v), problem.gradients(v)]
-    for name, x in problem.targets.items():
+    for name in problem.targets:
         g, again = (p[name] for p in passes)
-        if g is not None and g.size != x.numel():
-            return f"the gradient of {name} has a wrong shape: {g.size} elements, not {x.numel()}"
         if g is not None and again is not None and _apart(g, again) > tolerance.nondet_tol:
             gap = _apart(g, again)
             return f"the backward pass is not deterministic: two differ by {gap:.3g}. {random}"
@@ -144,7 +115,7 @@ def _suspects(
     rows = np.arange(problem.targets[name].numel())
     columns = np.arange(problem.values().size)
     if not fast:
-        yield _block(problem, name, rows, columns, tolerance)
+        yield block_of(problem, name, rows, columns, tolerance)
         return
     rng = np.random.default_rng(1)
     u, v = _draw(rng, rows.size), _draw(rng, columns.size)
@@ -154,7 +125,7 @@ def _suspects(
             verdict.saw(analytic, numeric)
             return
         part = _halve(problem, name, u, v, tolerance.eps)
-        block = _block(problem, name, *part, tolerance)
+        block = block_of(problem, name, *part, tolerance)
         yield block
         everything = part[0].size == np.count_nonzero(u) and part[1].size == columns.size
         u[block.rows[sorted({row for row, _ in block.kinks})]] = 0.0
@@ -188,66 +159,6 @@ def _halve(
     while columns.size > LARGEST_BLOCK:
         columns = max(np.array_split(columns, 2), key=lambda half: gap(rows, half))
     return rows, columns
-
-
-def _block(
-    problem: Problem, name: str, rows: np.ndarray, columns: np.ndarray, tolerance: Tolerance
-) -> Block:
-    """Return both Jacobians of the given elements, and where the function has kinks."""
-    analytic = np.zeros((rows.size, columns.size))
-    numeric = np.zeros((rows.size, columns.size))
-    total = problem.values().size
-    for j, column in enumerate(columns):
-        g = problem.gradients(np.eye(1, total, column)[0])[name]
-        analytic[:, j] = 0.0 if g is None else g[rows]
-    kinks: dict[tuple[int, int], str] = {}
-    for i, row in enumerate(rows):
-        left, right = _slopes(problem, name, row, columns, tolerance.eps)
-        numeric[i] = (left + right) / 2
-        if not tolerance.allows(analytic[i], numeric[i]).all():
-            finer = _slopes(problem, name, row, columns, tolerance.eps / 10)
-            for j in range(columns.size):
-                places = (left[j], right[j], finer[0][j], finer[1][j])
-                what = _kink(analytic[i, j], places, tolerance)
-                if what and not tolerance.allows(analytic[i, j], numeric[i, j]):
-                    kinks[i, j] = what
-    return Block(rows, columns, analytic, numeric, kinks)
-
-
-def _slopes(
-    problem: Problem, name: str, row: int, columns: np.ndarray, step: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the slopes of the outputs to the left and to the right, for a step of one element."""
-    one = np.zeros(problem.targets[name].numel())
-    one[row] = step
-    here = problem.values()[columns]
-    left = (here - problem.moved(name, -one)[columns]) / step
-    right = (problem.moved(name, one)[columns] - here) / step
-    return left, right
-
-
-def _kink(analytic: float, slopes: tuple[float, ...], tolerance: Tolerance) -> str | None:
-    """Say what keeps a function from having a derivative here; None if it seems to have one.
-
-    `slopes` are left and right ones, with the step eps and with a tenth of it.
-    """
-    left, right, fine_left, fine_right = slopes
-    if not np.isfinite(slopes).all():
-        return (
-            "an edge of its domain (NaN or infinity next to it)" if np.isfinite(analytic) else None
-        )
-    gap, fine_gap = abs(right - left), abs(fine_right - fine_left)
-    if tolerance.allows(left, right):
-        return None
-    if fine_gap > 5 * gap:
-        return "a jump"
-    if fine_gap > gap / 5:
-        low, high = sorted((fine_left, fine_right))
-        slack = tolerance.atol + tolerance.rtol * max(abs(low), abs(high))
-        return "a kink" if low - slack <= analytic <= high + slack else None
-    if fine_gap < gap / 20 and tolerance.allows(analytic, (fine_left + fine_right) / 2):
-        return "a kink (within eps)"
-    return None
 
 
 def _describe(

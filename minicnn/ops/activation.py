@@ -163,8 +163,8 @@ def no_bools(input: Any, name: str) -> Tensor:
 def apply(function: Callable, input: Tensor, inplace: bool, name: str) -> Tensor:
     """Return function(input), written into the input if `inplace`.
 
-    The function then works on a copy, because it may keep its input for the backward pass, and what is
-    overwritten cannot be kept.
+    The function then works on a copy, because it may keep its input for the backward pass, and
+    what is overwritten cannot be kept.
     """
     return assign(input, function(input * 1), name + "_") if inplace else function(input)
 

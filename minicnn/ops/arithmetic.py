@@ -10,6 +10,7 @@ Tutorial: `tutorials/01_tensors_and_the_tape`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..autograd import Op
@@ -22,7 +23,6 @@ from .operands import (
     Number,
     as_tensor_of,
     binary,
-    broadcasting,
     no_bools,
     promote,
     promote_to_float,
@@ -202,8 +202,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         raise ArgumentError(
             f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}"
         )
-    a, b = _divisible("div", input, other)
-    return broadcasting("div", RoundedDiv(rounding_mode), a, b)
+    return binary(partial(RoundedDiv, rounding_mode), "div", input, other, _divisible)
 
 
 def _divisible(name: str, a: Any, b: Any) -> list[Any]:

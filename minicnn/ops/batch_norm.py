@@ -1,5 +1,4 @@
-"""Batch normalisation: every channel of a batch gets mean 0 and variance 1, then a scale and a
-shift.
+"""Batch normalisation: each channel of a batch gets mean 0 and variance 1, then scale and shift.
 
 *In training* the mean and variance are those of the batch, so each example depends on its
 neighbours, and the gradient goes through both. *In evaluation* they are running averages collected
@@ -93,8 +92,7 @@ class BatchNorm(ChannelNorm):
     """y = w x_hat + b,  x_hat = (x - m) r,  m = mean x,  r = 1 / sqrt(mean (x - m)^2 + eps).
 
     dx = w r (dy - mean dy - x_hat mean(dy x_hat)),  dw = sum dy x_hat,  db = sum dy, all means and
-    sums over everything but the channels. Shapes: x, y (N, C, ...), w and b (C,), or None for 1
-    and 0.
+    sums over everything but the channels. Shapes: x, y (N, C, ...), w and b (C,) or None.
 
     The two means in dx are what is lost because m and r depend on x too: dx has no part along 1 and
     none along x_hat, since adding a constant to x, or stretching it, does not change y.
@@ -136,8 +134,7 @@ class ScaleShift(Op):
 
 
 def check_parameter(name: str, what: str, p: Tensor | None, size: tuple, input: Tensor) -> None:
-    """Raise unless `p`, a weight, bias or statistic, has shape `size` and a dtype that fits
-    input."""
+    """Raise unless `p`, a weight, bias or statistic, has this size and a dtype that fits input."""
     if p is None:
         return
     if check_tensor(p, name, what).shape != size:

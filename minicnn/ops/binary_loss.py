@@ -1,8 +1,8 @@
 """Binary cross entropy: the loss of yes or no, for one output or many independent ones.
 
-It is the cross entropy of two classes of which only one has an output: p = sigmoid(x) for yes, 1 -
-p for no. Given probabilities, log(p) breaks down where p rounds to 0 or 1; given the scores x,
-nothing does. Prefer `binary_cross_entropy_with_logits`.
+It is the cross entropy of two classes of which only one has an output: yes has the probability
+p = sigmoid(x), no has 1 - p. Given probabilities, log(p) breaks down where p rounds to 0 or 1;
+given the scores x, nothing does. Prefer `binary_cross_entropy_with_logits`.
 
 Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
 """
@@ -28,9 +28,9 @@ __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits"]
 
 
 class BinaryCrossEntropy(Op):
-    """y = -(t log x + (1 - t) log(1 - x)).   dx = dy (x - t) / (x (1 - x)),  dt = dy log((1 - x) /
-    x).
+    """y = -(t log x + (1 - t) log(1 - x)).
 
+    dx = dy (x - t) / (x (1 - x)),  dt = dy (log(1 - x) - log x). Shapes: all equal.
     The logarithms are at least -100, and x (1 - x) at least 1e-12, because a probability of
     exactly 0 or 1 would make the loss infinite, and NaN where it is multiplied by 0.
     """

@@ -2,14 +2,13 @@
 
 *Cross entropy* is -log p of the right class: 0 for a sure and right answer, without limit for a
 sure and wrong one. Its derivative with respect to the scores is p - q, the probabilities minus the
-truth, so that learning never stalls as it does when a squared error is put behind a saturated
-softmax.
+truth, so learning does not stall as it does with a squared error behind a saturated softmax.
 
 *Scores, not probabilities.* `cross_entropy` takes the raw outputs of the last layer and has softmax
 inside, where log and exp cancel exactly. For two classes see `binary_loss`.
 
-*Targets* are class labels (N, ...), int64, or probabilities with the shape of the input (N, C,
-...).
+*Targets* are class labels (N, ...), int64, or probabilities with the shape of the scores, which is
+(N, C, ...).
 
 Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
 """
@@ -210,11 +209,13 @@ def cross_entropy(
     """Return -log softmax(input) at the target class, its mean by default.
 
     Args:
-        input: scores before softmax, (N, C), (N, C, d1, ...) or (C). target: labels (N, d1, ...),
-        int64, from 0 to C - 1; or probabilities with the shape of input. weight: one factor for
-        each class, (C,). The mean is then divided by the labels' weights. ignore_index: the label
-        of places that do not count. reduction: "mean", "sum" or "none". label_smoothing: how much
-        of the truth to spread evenly over all classes, from 0 to 1.
+        input: scores before softmax, (N, C), (N, C, d1, ...) or (C).
+        target: labels (N, d1, ...), int64, from 0 to C - 1; or probabilities with the shape of
+            input.
+        weight: one factor for each class, (C,). The mean is then divided by the labels' weights.
+        ignore_index: the label of places that do not count.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: how much of the truth to spread evenly over all classes, from 0 to 1.
 
     Raises:
         ShapeError: target has neither of these shapes.
@@ -259,8 +260,7 @@ def _of_probabilities(
     loss = log_softmax(x, dim) * q
     if weight is not None:
         loss = loss * weight.reshape(classes, *(1,) * (input.ndim - 2))
-    loss = -sum_(loss, dim)
-    loss = reduced(loss, reduction)
+    loss = reduced(-sum_(loss, dim), reduction)
     return loss.to(input.dtype) if input.dtype == target.dtype else loss
 
 

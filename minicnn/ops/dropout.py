@@ -1,8 +1,8 @@
 """Dropout: in training, switch off a random part of the activations.
 
 *Why it helps.* A unit that may miss any of its inputs cannot rely on one of them. In evaluation
-all are there; so that their sum is the same on average, those that stay in training are divided by
-1 - p.
+all are there. So that their sum is the same on average, those that stay in training are divided by
+1 - p, the share that stays.
 
 A random mask is a constant: y = x * mask, and dx = dy * mask follows.
 
@@ -67,8 +67,7 @@ def dropout2d(
 def _drop(
     name: str, input: Tensor, p: float, training: bool, inplace: bool, shape: tuple[int, ...]
 ) -> Tensor:
-    """Return input times a mask of `shape`, which broadcasts: 0 with probability p, else 1 / (1 -
-    p)."""
+    """Return input times a random mask of `shape`, which broadcasts."""
     if not 0.0 <= p <= 1.0:
         raise ArgumentError(f"{name}: dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0.0:
@@ -83,8 +82,7 @@ def _drop(
 def draw_mask(shape: tuple[int, ...], p: float, dtype: np.dtype) -> np.ndarray:
     """Return 0 with probability p and else 1 / (1 - p), drawn on the host.
 
-    It is drawn, and lies in memory, with channels last, as images do; then `input * mask` is one
-    run.
+    It is drawn and lies in memory with channels last, as images do: `input * mask` is one run.
     """
     order = (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
     drawn = random.default_generator.numpy.random(order, dtype="float32")

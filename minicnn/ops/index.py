@@ -165,19 +165,20 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     basic, arrays = as_index(x, index)
     if arrays is None:
         return read(x, basic)
-    return read(x if is_trivial(basic) else read(x, basic), arrays)
+    x = x if is_trivial(basic) else read(x, basic)
+    check_masks(x, arrays)
+    return read(x, arrays)
 
 
 def read(x: Tensor, index: tuple) -> Tensor:
     """Return x[index] for an index in which numbers and arrays do not meet."""
-    _check_masks(x, index)
     try:
         return Index(index)(x)
     except IndexError as error:
         raise DimensionError(f"index: {error}; the tensor has shape {x.shape}") from None
 
 
-def _check_masks(x: Tensor, index: tuple) -> None:
+def check_masks(x: Tensor, index: tuple) -> None:
     """Raise if a mask in `index` has another shape than the dimensions it stands for."""
     sizes = [i.ndim if getattr(i, "dtype", None) == bool else int(i is not None) for i in index]
     for k, part in enumerate(index):

@@ -25,7 +25,7 @@ from ..errors import DimensionError, DTypeError, InPlaceError, ShapeError
 from ..promotion import can_cast
 from ..tensor import Tensor, check_tensor, method
 from . import arithmetic, compare, diagonal, elementwise, gather, rounding
-from .index import Index, as_index, is_basic, is_trivial, read
+from .index import Index, as_index, check_masks, is_basic, is_trivial, read
 from .operands import broadcastable, fitting
 
 
@@ -150,6 +150,7 @@ def setitem(x: Tensor, where: Any, value: Any) -> None:
     basic, arrays = as_index(x, where)
     if arrays is not None and not is_trivial(basic):
         x = read(x, basic)  # a view of the part that the arrays choose from
+    check_masks(x, arrays or ())
     place = Index(basic if arrays is None else arrays)
     try:
         overwrite(x, place, _fitted(x, place, value), "setitem")
@@ -202,15 +203,18 @@ def assign(x: Tensor, value: Any, name: str) -> Tensor:
 
 _IN_PLACE = {
     arithmetic: (
-        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide", "addcmul", "addcdiv", "lerp",
+        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide", "addcmul",
+        "addcdiv", "lerp",
         "subtract", "multiply", "divide", "true_divide", "negative",
     ),
     compare: (
-        "clamp", "clip", "clamp_min", "clamp_max", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or",
+        "clamp", "clip", "clamp_min", "clamp_max", "eq", "ne", "lt", "le", "gt", "ge",
+        "logical_and", "logical_or",
         "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
     ),
     elementwise: (
-        "abs", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10",
+        "abs", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2",
+        "log10",
         "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf",
     ),
     rounding: ("sign", "floor", "ceil", "trunc", "round", "nan_to_num"),
@@ -218,7 +222,8 @@ _IN_PLACE = {
     diagonal: ("tril", "triu"),
 }  # fmt: skip
 _OPERATORS = {
-    "add": "__iadd__", "sub": "__isub__", "mul": "__imul__", "div": "__itruediv__", "pow": "__ipow__",
+    "add": "__iadd__", "sub": "__isub__", "mul": "__imul__", "div": "__itruediv__",
+    "pow": "__ipow__",
     "remainder": "__imod__", "floor_divide": "__ifloordiv__", "bitwise_and": "__iand__",
     "bitwise_or": "__ior__", "bitwise_xor": "__ixor__",
 }  # fmt: skip

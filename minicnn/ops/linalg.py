@@ -18,7 +18,7 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
-from .operands import broadcastable, one_dim
+from .operands import HALF, broadcastable, one_dim
 
 
 class MatMul(Op):
@@ -39,7 +39,7 @@ class MatMul(Op):
 
 def product(a: Any, b: Any) -> Any:
     """Return the matrix product of two arrays; float16 is summed in float32, as GPUs do."""
-    if a.dtype == "float16" and array_module(a) is np:
+    if a.dtype == HALF and array_module(a) is np:
         return (a.astype("float32") @ b.astype("float32")).astype("float16")
     return a @ b
 

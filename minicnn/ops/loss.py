@@ -29,6 +29,7 @@ from .norms import norm
 from .operands import broadcastable, promote
 from .reduce import mean
 from .reduce import sum as sum_
+from .shape import broadcast_tensors
 
 __all__ = [
     "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "kl_div", "cosine_similarity",
@@ -40,7 +41,7 @@ __all__ = [
 class Huber(Op):
     """y = z^2 / 2 where |z| <= delta, else delta (|z| - delta / 2).   dz = dy c.
 
-    c is z limited to [-delta, delta], and both cases are y = c (z - c / 2).
+    c is z limited to [-delta, delta]; with it both cases are y = c (z - c / 2).
     Source: Huber 1964, "Robust estimation of a location parameter", section 4.
     """
 
@@ -109,8 +110,7 @@ def _difference(name: str, input: Tensor, target: Tensor, floating: bool = True)
 def _weighted(
     name: str, loss: Tensor, weight: Tensor | None, reduction: str, input: Tensor, by_weight: bool
 ) -> Tensor:
-    """Reduce `loss` times `weight`; its mean is divided by the sum of the weights, if
-    `by_weight`."""
+    """Reduce `loss` times `weight`; `by_weight`, its mean is divided by the sum of the weights."""
     if weight is None:
         return reduced(loss, reduction)
     if check_tensor(weight, name, "weight").shape != input.shape:
@@ -151,8 +151,7 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return z^2 / 2 where |z| <= delta and delta * (|z| - delta / 2) elsewhere, z = input -
-    target.
+    """Return z^2 / 2 where |z| <= delta, else delta * (|z| - delta / 2), for z = input - target.
 
     With `weight` the losses are multiplied by it, but the mean is divided by their number.
     """
@@ -193,9 +192,10 @@ def kl_div(
     """Return target * (log(target) - input): the Kullback-Leibler divergence of two distributions.
 
     Args:
-        input: logarithms of probabilities, as `log_softmax` gives them. target: probabilities, or
-            their logarithms if `log_target`. reduction: "batchmean" gives the divergence itself,
-            summed over all but the batch; "mean", the default, divides by the number of elements.
+        input: logarithms of probabilities, as `log_softmax` gives them.
+        target: probabilities, or their logarithms if `log_target`.
+        reduction: "batchmean" gives the divergence itself, summed over all but the batch; "mean",
+            the default, divides by the number of elements.
     """
     check_tensor(input, "kl_div"), check_tensor(target, "kl_div", "target")
     batchmean = reduction == "batchmean"
@@ -222,8 +222,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     check_tensor(x1, "cosine_similarity", "x1"), check_tensor(x2, "cosine_similarity", "x2")
     if not broadcastable(x1.shape, x2.shape):
         raise ShapeError(f"cosine_similarity: x1 {x1.shape} and x2 {x2.shape} do not broadcast")
-    a, b = (normalize(x, 2.0, dim, eps) for x in promote("cosine_similarity", x1, x2))
-    return sum_(a * b, dim)
+    x1, x2 = broadcast_tensors(*promote("cosine_similarity", x1, x2))  # `dim` counts in their common shape
+    return sum_(normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps), dim)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

@@ -2,8 +2,8 @@
 
 *One idea, several extents.* Subtract a mean and divide by a standard deviation. Layer norm takes
 them over all features of an example, group norm over some channels and all pixels, instance norm
-over the pixels of one channel. Batch norm (`batch_norm`) alone mixes examples. All of them are the
-op `Standardize` over other dimensions, then a scale and a shift.
+over the pixels of one channel. Batch norm (`batch_norm`) alone mixes examples. A scale and a shift
+follow.
 
 Sources: Ba, Kiros, Hinton 2016, "Layer normalization"; Wu and He 2018, "Group normalization";
 Ulyanov, Vedaldi, Lempitsky 2016, "Instance normalization"; Zhang and Sennrich 2019, "Root mean
@@ -43,9 +43,8 @@ Dims = tuple[int, ...]
 class Standardize(Op):
     """y = (x - m) r,  m = mean x,  r = 1 / sqrt(mean (x - m)^2 + eps).
 
-    dx = r (dy - mean dy - y mean(dy y)). Every mean is over the dimensions `dim`. The two that are
-    subtracted in dx come from m and from r: adding a constant to x, or stretching it, changes
-    nothing.
+    dx = r (dy - mean dy - y mean(dy y)). All means are over the dimensions `dim`; see `BatchNorm`
+    for what the two in dx are. Shapes: x, y equal.
     """
 
     dim: Dims
@@ -75,8 +74,7 @@ class GroupNorm(ChannelNorm):
 
     dx = r (w dy - mean(w dy) - x_hat mean(w dy x_hat)),  dw = sum dy x_hat,  db = sum dy. The
     means are over the channels of a group and the pixels of one image, the sums over everything
-    but the channels.
-    Shapes: x, y (N, C, ...), w and b (C,), or None for 1 and 0.
+    but the channels. Shapes: x, y (N, C, ...), w and b (C,) or None.
     """
 
     groups: int

@@ -92,9 +92,9 @@ def fitting(name: str, value: Any, dtype: np.dtype) -> Any:
 
 
 def binary(
-    op: type[Op], name: str, a: Any, b: Any, prepare: Callable[..., list[Any]] = promote
+    op: Callable[[], Op], name: str, a: Any, b: Any, prepare: Callable[..., list[Any]] = promote
 ) -> Tensor:
-    """Promote the two operands with `prepare`, and apply `op` to them."""
+    """Promote the two operands with `prepare`, and apply the op that `op` makes to them."""
     quick = False
     if isinstance(a, Tensor) and a.array.dtype.kind == "f":
         if isinstance(b, Tensor):
@@ -108,7 +108,7 @@ def binary(
     return broadcasting(name, op(), a, b)
 
 
-def _with_number(op: type[Op], name: str, a: Any, b: Any) -> Tensor:
+def _with_number(op: Callable[[], Op], name: str, a: Any, b: Any) -> Tensor:
     tensor = a if isinstance(a, Tensor) else b
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: at least one operand must be a Tensor")
@@ -190,8 +190,6 @@ def as_shape(name: str, given: tuple, keyword: Any = None) -> Dims:
     if keyword is not None:
         given = (keyword,)
     sizes = tuple(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
-    if any(isinstance(n, bool) for n in sizes):
-        raise TypeError(f"{name}: sizes must be integers, got {sizes}")
     try:
         return tuple(map(operator.index, sizes))
     except TypeError:

@@ -20,8 +20,18 @@ from ..tensor import Tensor, check_tensor, method
 from .compare import where
 from .elementwise import exp, floating, log, sqrt
 from .join import cat
-from .operands import Dims, many_dims, numpy_names, one_dim
+from .operands import HALF, Dims, many_dims, numpy_names, one_dim
 from .order import amax, stretch
+
+
+def total(x: Any, dim: Dims, keepdim: bool) -> Any:
+    """Return the sum of an array, of float16 in float32: a long sum in float16 would lose its small terms."""
+    return x.sum(dim, "float32" if x.dtype == HALF else None, keepdims=keepdim)
+
+
+def count(shape: Dims, dim: Dims) -> int:
+    """Return how many elements are reduced to one."""
+    return math.prod(shape[d] for d in dim)
 
 
 @dataclass(eq=False, repr=False)
@@ -32,9 +42,7 @@ class Sum(Op):
     keepdim: bool
 
     def forward(self, x: Any) -> Any:
-        if x.dtype == "float16":  # a long sum in float16 would lose its small terms
-            return x.sum(self.dim, dtype="float32", keepdims=self.keepdim).astype(x.dtype)
-        return x.sum(self.dim, keepdims=self.keepdim)
+        return total(x, self.dim, self.keepdim).astype(x.dtype, copy=False)
 
     def dx(self, dy: Tensor) -> Tensor:
         return stretch(dy, self.shapes[0], self.dim, self.keepdim)
@@ -48,13 +56,12 @@ class Mean(Op):
     keepdim: bool
 
     def forward(self, x: Any) -> Any:
-        if x.size == 0:  # NumPy's mean of nothing is NaN too, but with a warning
-            return x.sum(self.dim, keepdims=self.keepdim) * math.nan
-        return x.mean(self.dim, keepdims=self.keepdim)
+        n = count(x.shape, self.dim)
+        return (total(x, self.dim, self.keepdim) * (1.0 / n if n else math.nan)).astype(x.dtype, copy=False)
 
     def dx(self, dy: Tensor) -> Tensor:
-        n = math.prod(self.shapes[0][d] for d in self.dim)
-        return stretch(dy / n, self.shapes[0], self.dim, self.keepdim)
+        n = count(self.shapes[0], self.dim)
+        return stretch(dy * (1.0 / n if n else math.nan), self.shapes[0], self.dim, self.keepdim)
 
 
 @dataclass(eq=False, repr=False)
@@ -70,15 +77,15 @@ class Var(Op):
     keepdim: bool
 
     def forward(self, x: Any) -> Any:
-        n = math.prod(x.shape[d] for d in self.dim)
-        scale = builtins.max(n - self.correction, 0)
-        deviation = x - Mean(self.dim, True).forward(x)
-        total = (deviation * deviation).sum(self.dim, keepdims=self.keepdim)
-        return total / scale if scale else total / array_module(x).zeros_like(total)
+        scale = builtins.max(count(x.shape, self.dim) - self.correction, 0)
+        wide = x.astype("float32") if x.dtype == HALF else x
+        deviation = wide - Mean(self.dim, True).forward(wide)
+        squares = total(deviation * deviation, self.dim, self.keepdim)
+        y = squares / scale if scale else squares / array_module(x).zeros_like(squares)
+        return y.astype(x.dtype, copy=False)
 
     def dx(self, dy: Tensor, x: Tensor) -> Tensor:
-        n = math.prod(x.shape[d] for d in self.dim)
-        scale = builtins.max(n - self.correction, 0)
+        scale = builtins.max(count(x.shape, self.dim) - self.correction, 0)
         dy = stretch(dy, x.shape, self.dim, self.keepdim)
         return dy * ((2.0 / scale if scale else math.nan) * (x - Mean(self.dim, True)(x)))
 
@@ -94,7 +101,6 @@ class CumSum(Op):
 
     def dx(self, dy: Tensor) -> Tensor:
         return CumSum(self.dim)(dy.flip(self.dim)).flip(self.dim)
-
 
 
 # ----------------------------------------------------------------------------------------------

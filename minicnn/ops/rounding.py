@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..autograd import Op
 from ..backend import array_module
 from ..errors import DTypeError
@@ -16,7 +18,7 @@ from .operands import zeros_of
 
 @dataclass(eq=False, repr=False)
 class Rounding(Op):
-    """y = floor, ceil, trunc, rint or sign of x.   dx = 0: constant between its jumps."""
+    """y = floor, ceil, trunc or rint of x.   dx = 0: constant between its jumps."""
 
     ufunc: str
 
@@ -27,10 +29,20 @@ class Rounding(Op):
         return zeros_of(dy)
 
 
+class Sign(Op):
+    """y = 1 where x > 0, -1 where x < 0, else 0, also for NaN.   dx = 0."""
+
+    def forward(self, x: Any) -> Any:
+        return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+    def dx(self, dy: Tensor) -> Tensor:
+        return zeros_of(dy)
+
+
 @method("sign", "sgn")
 def sign(input: Tensor) -> Tensor:
     """Return -1, 0 or 1; the derivative is 0 everywhere."""
-    return input.clone() if check_tensor(input, "sign").dtype == bool else Rounding("sign")(input)
+    return input.clone() if check_tensor(input, "sign").dtype == bool else Sign()(input)
 
 
 @method()
@@ -58,6 +70,8 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
         return _rounded(input, "rint", "round")
     if check_tensor(input, "round").dtype.kind != "f":
         raise DTypeError(f"round: decimals={decimals} needs a floating tensor, got {input.dtype}")
+    if input.dtype == "float16":  # which could not hold the scaled values
+        return round(input.to(np.float32), decimals=decimals).to(input.dtype)
     scale = 10.0 ** math.fabs(decimals)
     if decimals > 0:
         return Rounding("rint")(input * scale) / scale

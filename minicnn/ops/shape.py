@@ -79,6 +79,8 @@ class Expand(Op):
 def _fill_in(name: str, size: Dims, shape: Dims) -> Dims:
     """Return `size` with its -1 replaced by what fits `shape`."""
     count = math.prod(shape)
+    if math.prod(size) == count and min(size, default=0) >= 0:
+        return size
     known = math.prod(n for n in size if n != -1)
     if size.count(-1) > 1 or any(n < -1 for n in size):
         raise ShapeError(f"{name}: at most one size may be -1 and none below; got {size}")

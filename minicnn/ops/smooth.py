@@ -34,8 +34,9 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 @dataclass(eq=False, repr=False)
 class ELU(Op):
-    """y = s x where x > 0, else s alpha (exp(r x) - 1).   dx = s dy where x > 0, else s alpha r
-    exp(r x) dy.
+    """y = s x where x > 0, else s alpha (exp(r x) - 1).
+
+    dx = dy s where x > 0, else dy s alpha r exp(r x).
 
     ELU has s = r = 1 (Clevert, Unterthiner, Hochreiter 2016, "Fast and accurate deep network
     learning by exponential linear units"); CELU has r = 1 / alpha, which makes the slope at 0
@@ -182,8 +183,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return scale * (max(input, 0) + alpha * min(exp(input) - 1, 0)), with the constants of the
-    paper."""
+    """Return scale * elu(input, alpha), with the alpha and scale of the paper (see `ELU`)."""
     return apply(ELU(SELU_ALPHA, SELU_SCALE), only_floating(input, "selu"), inplace, "selu")
 
 
@@ -205,8 +205,10 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """Return log(1 + exp(beta * input)) / beta, a smooth relu; the input where beta * input >
-    threshold."""
+    """Return log(1 + exp(beta * input)) / beta, a smooth relu.
+
+    Where beta * input > threshold, the two differ by less than rounding, and input is returned.
+    """
     return Softplus(float(beta), float(threshold))(only_floating(input, "softplus"))
 
 

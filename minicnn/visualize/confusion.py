@@ -61,16 +61,20 @@ def _colours(share: np.ndarray) -> np.ndarray:
     """Return an RGB picture (K, K, 3): white for none; blue on the diagonal, orange beside it."""
     blue, orange = np.array([0.08, 0.36, 0.65]), np.array([0.85, 0.33, 0.05])
     full = np.where(np.eye(len(share), dtype=bool)[..., None], blue, orange)  # (K, K, 3)
-    # A mistake of 1 % must be seen: the root lifts small shares.
-    depth = np.where(np.eye(len(share), dtype=bool), share, np.sqrt(share))[..., None]
-    return 0.97 + depth * (full - 0.97)
+    return 0.97 + _depth(share)[..., None] * (full - 0.97)
+
+
+def _depth(share: np.ndarray) -> np.ndarray:
+    """Return how deep the colours are, from 0 to 1; a single mistake among thousands is seen too."""
+    mistakes = np.where(share > 0, 0.15 + 0.85 * np.sqrt(share), 0.0)
+    return np.where(np.eye(len(share), dtype=bool), share, mistakes)
 
 
 def _write_counts(axes: Any, counts: np.ndarray, share: np.ndarray) -> None:
     size = len(counts)
     if size > 30:
         return
+    depth = _depth(share)
     for i, j in np.argwhere(counts > 0):
-        depth = share[i, j] if i == j else np.sqrt(share[i, j])
-        colour = "white" if depth > 0.55 else "#222222"
+        colour = "white" if depth[i, j] > 0.6 else "#222222"
         axes.text(j, i, f"{counts[i, j]}", ha="center", va="center", color=colour, fontsize=8)

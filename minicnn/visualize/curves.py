@@ -22,7 +22,7 @@ def curves(history: Mapping[str, Sequence[float]], title: str | None = None) -> 
         history: a `History`, or any dict with lists like ``{"loss": [...], "val_loss": [...]}``.
         title: what stands above.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     names = [n for n in history if n not in NOT_DRAWN and not n.startswith("val_")]
     if not names or not len(history[names[0]]):
@@ -40,7 +40,7 @@ def curves(history: Mapping[str, Sequence[float]], title: str | None = None) -> 
         axes.set_title(name, fontsize=11)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if "acc" in name:
-            axes.yaxis.set_major_formatter("{x:.0%}")
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.set_ylim(top=1.002)
         else:
             axes.set_ylim(bottom=0 if min(history[name]) >= 0 else None)

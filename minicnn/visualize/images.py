@@ -83,7 +83,8 @@ def mistakes(
     certainty = shares[wrong, said[wrong]]
     shown = wrong[np.argsort(-certainty, kind="stable")][:most]
     names = [str(i) for i in range(shares.shape[1])] if classes is None else list(classes)
-    lines = [f"{names[truth[i]]} →\n{names[said[i]]} {shares[i, said[i]]:.0%}" for i in shown]
+    gap = " " if max(map(len, names)) <= 3 else "\n"
+    lines = [f"{names[truth[i]]} →{gap}{names[said[i]]} ({shares[i, said[i]]:.0%})" for i in shown]
     all_of = "all" if len(shown) == len(wrong) else f"the most confident {len(shown)} of"
     title = f"{all_of} {len(wrong)} mistakes: true class → predicted class, its probability"
     return images(_host(pictures)[shown], lines, title=title)
