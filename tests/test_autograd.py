@@ -528,7 +528,7 @@ def test_modes_end_with_an_exception():
     for mode in (no_grad, lambda: set_grad_enabled(False), detect_anomaly):
         with pytest.raises(ZeroDivisionError), mode():
             raise ZeroDivisionError
-        assert autograd.is_grad_enabled() and not autograd._mode.anomaly
+        assert autograd.is_grad_enabled() and not autograd.modes.thread.anomaly
 
 
 def test_one_switch_may_be_entered_twice():

@@ -693,6 +693,15 @@ def test_cosine_similarity_agrees_with_torch(options):
     )  # fmt: skip
 
 
+def test_cosine_similarity_counts_dim_in_the_broadcast_shape():
+    T = torch_functional()
+    agree(
+        lambda x, y: F.cosine_similarity(x, y, 1),
+        lambda x, y: T.cosine_similarity(x, y, 1),
+        draw(3, 4), draw(4, seed=1),
+    )  # fmt: skip
+
+
 def test_normalize_of_zeros_is_zeros():
     assert F.normalize(minicnn.zeros(1, 3)).tolist() == [[0.0] * 3]
 

@@ -222,7 +222,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     check_tensor(x1, "cosine_similarity", "x1"), check_tensor(x2, "cosine_similarity", "x2")
     if not broadcastable(x1.shape, x2.shape):
         raise ShapeError(f"cosine_similarity: x1 {x1.shape} and x2 {x2.shape} do not broadcast")
-    x1, x2 = broadcast_tensors(*promote("cosine_similarity", x1, x2))  # `dim` counts in their common shape
+    # `dim` counts in the shape that both have after broadcasting.
+    x1, x2 = broadcast_tensors(*promote("cosine_similarity", x1, x2))
     return sum_(normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps), dim)
 
 

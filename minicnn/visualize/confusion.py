@@ -65,7 +65,7 @@ def _colours(share: np.ndarray) -> np.ndarray:
 
 
 def _depth(share: np.ndarray) -> np.ndarray:
-    """Return how deep the colours are, from 0 to 1; a single mistake among thousands is seen too."""
+    """Return how deep the colours are, from 0 to 1; one mistake among thousands is seen too."""
     mistakes = np.where(share > 0, 0.15 + 0.85 * np.sqrt(share), 0.0)
     return np.where(np.eye(len(share), dtype=bool), share, mistakes)
 
