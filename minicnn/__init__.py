@@ -116,7 +116,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     known = [known for known in __dir__() if not known.startswith("_")]
     raise errors.UnsupportedNameError(
-        f"minicnn.{name}: minicnn has no such name, though PyTorch may.{errors.nearest(name, known)}"
+        f"minicnn.{name}: minicnn has no such name, though PyTorch"
+        f" may.{errors.nearest(name, known)}"
     )
 
 

@@ -32,7 +32,7 @@ def as_array(y: Any) -> Any:
 class device:  # lower case, as in PyTorch
     """A place for tensors: ``device("cpu")``, ``device("cuda")``, ``device("cuda", 1)``."""
 
-    __slots__ = ("type", "index")
+    __slots__ = ("index", "type")
 
     def __init__(self, type: str | device, index: int | None = None):
         if isinstance(type, device):
@@ -118,8 +118,9 @@ class cuda:
                     cupy.zeros(1)
                     cls._state = cupy, ""
             except ImportError as error:
-                cls._state = None, (
-                    f"CuPy cannot be imported ({error}); pip install 'minicnn[cuda13]' or [cuda12]"
+                cls._state = (
+                    None,
+                    f"CuPy cannot be imported ({error}); pip install 'minicnn[cuda13]' or [cuda12]",
                 )
             except Exception as error:  # the driver's own errors have many types
                 cls._state = None, f"CuPy cannot use the GPU: {error}"

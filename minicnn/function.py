@@ -16,11 +16,9 @@ A subclass of `Function` has two static methods, in which tensors are used as an
 
     y = Exp.apply(x)
 
-`forward` is not recorded: `backward` is its derivative, whatever it says. It returns one gradient for each
-argument of `forward`, None where there is none, and is itself recorded when second derivatives are asked
-for. Check it with `minicnn.gradcheck(Exp.apply, x)`.
-
-Tutorial: `tutorials/01_tensors_and_the_tape`.
+`forward` is not recorded: `backward` is its derivative, whatever it says. It returns one gradient
+for each argument of `forward`, None where there is none, and is itself recorded when second
+derivatives are asked for. Check it with `minicnn.gradcheck(Exp.apply, x)`.
 """
 
 from __future__ import annotations
@@ -37,7 +35,8 @@ from .tensor import Tensor
 
 
 class Context:
-    """What `forward` hands to `backward`: tensors through `save_for_backward`, the rest as attributes.
+    """What `forward` hands to `backward`: tensors through `save_for_backward`, the rest as
+    attributes.
 
     Attributes:
         needs_input_grad: for each argument of `forward`, whether its gradient is wanted.
@@ -59,12 +58,16 @@ class Context:
 
     def mark_dirty(self, *inputs: Tensor) -> None:
         """Not covered: a `Function` may not change its inputs."""
-        raise UnsupportedError("mark_dirty: a Function that changes its input in place is not covered")
+        raise UnsupportedError(
+            "mark_dirty: a Function that changes its input in place is not covered"
+        )
 
     def set_materialize_grads(self, value: bool) -> None:
         """Not covered, except True: outputs that were not used have a gradient of zeros."""
         if not value:
-            raise UnsupportedError("set_materialize_grads: False is not covered; unused outputs get zeros")
+            raise UnsupportedError(
+                "set_materialize_grads: False is not covered; unused outputs get zeros"
+            )
 
 
 class Function:
@@ -85,7 +88,8 @@ class Function:
                 result = cls.forward(*inputs)
                 cls.setup_context(ctx, inputs, result)
         outputs = list(result) if isinstance(result, tuple) else [result]
-        # An input that is returned becomes a tensor of its own, so that it can have a past of its own.
+        # An input that is returned becomes a tensor of its own, so that it can have a past of its
+        # own.
         fresh = [wrap(y.array) if any(y is x for x in inputs) else y for y in outputs]
         if is_grad_enabled() and any(ctx.needs_input_grad):
             _record(cls, ctx, inputs, outputs, fresh)
@@ -97,7 +101,8 @@ def _record(
 ) -> None:
     """Give each differentiable output its past.
 
-    An op of the engine has one result. Several are laid end to end in one array, of which each is a part.
+    An op of the engine has one result. Several are laid end to end in one array, of which each is a
+    part.
     """
     tracked = [
         i for i, y in enumerate(outputs)
@@ -121,7 +126,9 @@ def _record(
 class Applied(Op):
     """One application of a `Function`: the node of the graph that calls its `backward`."""
 
-    def __init__(self, cls: type[Function], ctx: Context, inputs: Sequence[Any], outputs: list[Any]):
+    def __init__(
+        self, cls: type[Function], ctx: Context, inputs: Sequence[Any], outputs: list[Any]
+    ):
         self.cls, self.ctx = cls, ctx
         self.out_shapes = [y.shape for y in outputs]
         self._inputs = tuple(f"input {i}" for i in range(len(inputs)))  # type: ignore[misc]
@@ -129,9 +136,11 @@ class Applied(Op):
         ctx.saved_tensors = ()
 
     def _place_of(self, x: Any, inputs: Sequence[Any], outputs: list[Any]) -> Any:
-        """Return where a saved tensor is found later: an input's name, an output's number, or itself.
+        """Return where a saved tensor is found later: an input's name, an output's number, or
+        itself.
 
-        Keeping an output itself would make a circle, since the output knows the node that knows this op.
+        Keeping an output itself would make a circle, since the output knows the node that knows
+        this op.
         """
         for name, candidate in zip(self._inputs, inputs, strict=True):
             if x is candidate and isinstance(x, Tensor):
@@ -174,12 +183,14 @@ class Applied(Op):
         found = list(found) if isinstance(found, (tuple, list)) else [found]
         if any(g is not None for g in found[len(edges) :]) or len(found) < len(edges):
             raise GraphError(
-                f"{self.name}: backward must return a gradient (or None) for each of the {len(edges)} arguments "
-                f"of forward; it returned {len(found)}"
+                f"{self.name}: backward must return a gradient (or None) for each of the"
+                f" {len(edges)} arguments of forward; it returned {len(found)}"
             )
         for i, g in enumerate(found):
             if g is not None and not isinstance(g, Tensor):
-                raise GraphError(f"{self.name}: backward must return Tensors or None, not {type(g).__name__}")
+                raise GraphError(
+                    f"{self.name}: backward must return Tensors or None, not {type(g).__name__}"
+                )
             if g is not None and i < len(edges) and edges[i] is None:
                 found[i] = None
         return found[: len(edges)]

@@ -1,8 +1,9 @@
 """How tensors are printed: as PyTorch prints them.
 
-All elements of a tensor get the same width, so that columns align. Whole numbers are printed without
-decimals, others with `precision` of them; in scientific notation when the sizes are far apart. A tensor of
-more than `threshold` elements is summarised: the first and last `edgeitems` along each dimension.
+All elements of a tensor get the same width, so that columns align. Whole numbers are printed
+without decimals, others with `precision` of them; in scientific notation when the sizes are far
+apart. A tensor of more than `threshold` elements is summarised: the first and last `edgeitems`
+along each dimension.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Set how tensors are printed; what is not given stays, except `sci_mode` (None: as the values need).
+    """Set how tensors are printed; what is not given stays, except `sci_mode` (None: as the values
+    need).
 
     Args:
         precision: decimals of a floating number (4).
@@ -47,7 +49,12 @@ def set_printoptions(
                 f"{nearest(profile, _PROFILES)}"
             )
         _options.update(_PROFILES[profile])
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
     _options.update({name: value for name, value in given.items() if value is not None})
     _options["sci_mode"] = sci_mode
 

@@ -1,8 +1,9 @@
 """Random numbers, always from a seed.
 
-Every random value in minicnn (initial weights, dropout, shuffling, augmentation) is drawn on the host
-from a `Generator`, so that one seed gives the same values on every device. The default generator
-starts from a fixed seed: a program without `manual_seed` gives the same numbers at every run.
+Every random value in minicnn (initial weights, dropout, shuffling, augmentation) is drawn on the
+host from a `Generator`, so that one seed gives the same values on every device. The default
+generator starts from a fixed seed: a program without `manual_seed` gives the same numbers at every
+run.
 """
 
 from __future__ import annotations

@@ -9,8 +9,6 @@ lists, numbers, strings) goes into the header's metadata as JSON, a tree whose l
 strings or names of arrays; a checksum beside it covers the tree and all bytes. Any program that
 reads safetensors can read these files, and files of other programs, which have neither tree nor
 checksum, load as a plain dict.
-
-Tutorial: `tutorials/09_saving`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """`Tensor`: an array that remembers how it was made.
 
-A tensor holds a NumPy or CuPy `array`, and, when a gradient is wanted, the node of the graph that made it.
-This file has what concerns a tensor as such: its graph, its gradient, its conversions, its printed
-form. The mathematics is in `minicnn.ops`, whose functions become methods here through the
+A tensor holds a NumPy or CuPy `array`, and, when a gradient is wanted, the node of the graph that
+made it. This file has what concerns a tensor as such: its graph, its gradient, its conversions, its
+printed form. The mathematics is in `minicnn.ops`, whose functions become methods here through the
 decorator `method`, next to their definition.
-
-Tutorial: `tutorials/01_tensors_and_the_tape`.
 """
 
 from __future__ import annotations
@@ -52,7 +50,9 @@ class Tensor(Variable):
         elif all(hasattr(n, "__index__") for n in data):
             array = np.zeros(data or (0,), dtype=get_default_dtype())
         else:
-            raise TypeError(f"Tensor: expected sizes or a sequence of numbers, got {data}; use minicnn.tensor")
+            raise TypeError(
+                f"Tensor: expected sizes or a sequence of numbers, got {data}; use minicnn.tensor"
+            )
         self._start(to_device(array.astype(get_default_dtype()), None))
 
     def __getattr__(self, name: str) -> Any:  # only called where there is no such attribute
@@ -182,8 +182,8 @@ class Tensor(Variable):
         if node_of(self) is not None:
             if not requires_grad:
                 raise GraphError(
-                    "requires_grad_: this tensor is the result of a recorded operation, so its flag cannot "
-                    "be unset. Use detach() to get one without the graph."
+                    "requires_grad_: this tensor is the result of a recorded operation, so its flag"
+                    " cannot be unset. Use detach() to get one without the graph."
                 )
             return self
         if requires_grad and self.array.dtype.kind != "f":
@@ -211,10 +211,12 @@ class Tensor(Variable):
         create_graph: bool = False,
         inputs: Any = None,
     ) -> None:
-        """Add to the ``grad`` of every leaf this tensor depends on its derivative with respect to it.
+        """Add to the ``grad`` of every leaf this tensor depends on its derivative with respect to
+        it.
 
         Args:
-            gradient: d(objective)/d(self); may be left out when self has one element (it is then 1).
+            gradient: d(objective)/d(self); may be left out when self has one element (it is then
+            1).
             retain_graph: keep the graph for another pass. Default: `create_graph`.
             create_graph: record the pass, so that the gradients can be differentiated again.
             inputs: fill only these tensors' ``grad``.
@@ -285,8 +287,8 @@ class Tensor(Variable):
         """Return the array itself, sharing memory; `force` detaches and copies to the CPU first."""
         if self.requires_grad and not force:
             raise GraphError(
-                "numpy: this tensor requires a gradient, and NumPy would not record what you do with it. "
-                "Use tensor.detach().numpy()."
+                "numpy: this tensor requires a gradient, and NumPy would not record what you do"
+                " with it. Use tensor.detach().numpy()."
             )
         if not isinstance(self.array, np.ndarray) and not force:
             raise TypeError(f"numpy: this tensor is on {self.device}; use tensor.cpu().numpy()")
@@ -331,9 +333,7 @@ class Tensor(Variable):
     def _only(self, what: str) -> Any:
         if self.array.size != 1:
             hint = " Use .any() or .all()." if what == "bool" else ""
-            raise ShapeError(
-                f"{what}: a tensor of shape {self.shape} has no single value.{hint}"
-            )
+            raise ShapeError(f"{what}: a tensor of shape {self.shape} has no single value.{hint}")
         return self.array.item()
 
     def __bool__(self) -> bool:
@@ -476,7 +476,9 @@ def tensor(
 
 
 def _from_python(data: Any, dtype: np.dtype | None) -> np.ndarray:
-    """Return nested sequences of numbers, tensors or arrays as one array, in `dtype` if it is given."""
+    """Return nested sequences of numbers, tensors or arrays as one array, in `dtype` if it is
+    given.
+    """
     plain, found = _untensored(data)
     try:
         array = np.array(plain)
@@ -491,7 +493,11 @@ def _from_python(data: Any, dtype: np.dtype | None) -> np.ndarray:
             _check_range(array, dtype)
         return array.astype(dtype)
     if found is None:
-        return array.astype(get_default_dtype()) if array.dtype.kind == "f" or not array.size else array
+        return (
+            array.astype(get_default_dtype())
+            if array.dtype.kind == "f" or not array.size
+            else array
+        )
     return array.astype(found)
 
 
@@ -504,7 +510,9 @@ def _check_range(array: np.ndarray, dtype: np.dtype) -> None:
 
 
 def _untensored(data: Any) -> tuple[Any, np.dtype | None]:
-    """Return nested sequences with plain numbers for tensors, and the dtype that those decide, if any."""
+    """Return nested sequences with plain numbers for tensors, and the dtype that those decide, if
+    any.
+    """
     if isinstance(data, Tensor):
         return data.item(), data.dtype
     if isinstance(data, (np.ndarray, np.generic)):
@@ -560,4 +568,12 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 
 autograd.set_result_class(Tensor)
-__all__ = ["Size", "Tensor", "tensor", "as_tensor", "from_numpy", "from_dlpack", "get_default_device"]
+__all__ = [
+    "Size",
+    "Tensor",
+    "tensor",
+    "as_tensor",
+    "from_numpy",
+    "from_dlpack",
+    "get_default_device",
+]

@@ -1,16 +1,17 @@
 """Threads: several blocks of a batch at once, each with a BLAS of one thread.
 
-*Why a pool of our own.* NumPy lets go of the interpreter lock inside large operations, so threads that
-work on different images run at the same time. The BLAS library has threads too, but it wakes them
-for every small product, where they cost more than they bring: a tall, narrow product took three times as
-long with two of them. So while `each` runs, BLAS is held to one thread, and the pool does the rest.
+*Why a pool of our own.* NumPy lets go of the interpreter lock inside large operations, so threads
+that work on different images run at the same time. The BLAS library has threads too, but it wakes
+them for every small product, where they cost more than they bring: a tall, narrow product took
+three times as long with two of them. So while `each` runs, BLAS is held to one thread, and the pool
+does the rest.
 
 *The same bits.* Which piece goes to which thread depends on their numbers alone, so results repeat
 exactly for the same number of threads.
 
-*What this changes in the process.* BLAS's number of threads, while a kernel runs, and the size from which
-the C library returns memory to the system (`keep_freed_memory`), once, at the first kernel. Importing minicnn
-changes nothing. ``MINICNN_ALLOCATOR=0`` leaves the C library alone.
+*What this changes in the process.* BLAS's number of threads, while a kernel runs, and the size from
+which the C library returns memory to the system (`keep_freed_memory`), once, at the first kernel.
+Importing minicnn changes nothing. ``MINICNN_ALLOCATOR=0`` leaves the C library alone.
 
 The number of threads is that of ``set_num_threads``, else ``MINICNN_NUM_THREADS``, else
 ``OMP_NUM_THREADS``, else of the processors this process may use.
@@ -224,8 +225,8 @@ def _spread(stretch: Callable[[int], None], count: int) -> None:
 def keep_freed_memory() -> bool:
     """Let glibc keep freed arrays of up to 32 MiB for the next ones; return whether it agreed.
 
-    By default it hands each large array back to the system, and every new one then costs a page fault per
-    4 kB: half the time of an elementwise operation on 17 MB.
+    By default it hands each large array back to the system, and every new one then costs a page
+    fault per 4 kB: half the time of an elementwise operation on 17 MB.
     """
     if sys.platform != "linux" or os.environ.get("MINICNN_ALLOCATOR") == "0":
         return False

@@ -1,10 +1,10 @@
 """PyTorch's own test inputs, run through PyTorch and minicnn side by side.
 
 PyTorch tests its operations with a database, `op_db`: for each one, inputs of every dtype, rank and
-memory layout (`sample_inputs`), larger and odder ones (`reference_inputs`), and inputs that must raise
-(`error_inputs`). Here every one of them that minicnn has a function, method, operator or in-place method
-for is called in both libraries, and all that can be compared is: shape, dtype, values, whether memory is
-shared, first and second gradients, and the class of exceptions.
+memory layout (`sample_inputs`), larger and odder ones (`reference_inputs`), and inputs that must
+raise (`error_inputs`). Here every one of them that minicnn has a function, method, operator or
+in-place method for is called in both libraries, and all that can be compared is: shape, dtype,
+values, whether memory is shared, first and second gradients, and the class of exceptions.
 
 Run as a program it prints what disagrees: ``python tests/opinfo.py [--full] [NAME ...]``.
 """
@@ -92,7 +92,9 @@ def converted(x: Any) -> Any:
         if array.ndim and not array.flags.c_contiguous and 0 not in array.strides:
             # One element of room after each: never dense, so never contiguous.
             order = np.argsort([-s for s in array.strides], kind="stable")
-            room = np.empty([*(array.shape[d] for d in order[:-1]), 2 * array.shape[order[-1]]], array.dtype)
+            room = np.empty(
+                [*(array.shape[d] for d in order[:-1]), 2 * array.shape[order[-1]]], array.dtype
+            )
             copy = room[..., ::2].transpose(np.argsort(order))
         copy[...] = array
         return minicnn.from_numpy(copy).requires_grad_(x.requires_grad)
@@ -113,7 +115,9 @@ def copied(x: Any) -> Any:
         same = x.detach().clone(memory_format=torch.preserve_format)
         if x.layout is torch.strided and not x.is_contiguous() and 0 not in x.stride():
             order = np.argsort([-s for s in x.stride()], kind="stable").tolist()
-            room = torch.empty([*(x.shape[d] for d in order[:-1]), 2 * x.shape[order[-1]]], dtype=x.dtype)
+            room = torch.empty(
+                [*(x.shape[d] for d in order[:-1]), 2 * x.shape[order[-1]]], dtype=x.dtype
+            )
             same = room[..., ::2].permute(np.argsort(order).tolist()).copy_(same)
         return same.requires_grad_(x.requires_grad)
     return _through(copied, x)
@@ -147,7 +151,9 @@ def our_function(name: str) -> Callable | None:
     found: Any = minicnn
     for part in name.split("."):
         found = getattr(found, part, None)
-    is_function = callable(found) and not isinstance(found, (type, np.dtype)) and not inspect.ismodule(found)
+    is_function = (
+        callable(found) and not isinstance(found, (type, np.dtype)) and not inspect.ismodule(found)
+    )
     return found if is_function else None
 
 
@@ -160,7 +166,10 @@ def our_method(name: str) -> Callable | None:
 def variants(op: Any) -> Iterator[Variant]:
     """Yield the ways to call `op` that both libraries have."""
     reorder = REORDERED.get(op.name, lambda f: f)
-    by_name = {op.name: (op.op, op.method_variant), **{a.name: (a.op, a.method_variant) for a in op.aliases}}
+    by_name = {
+        op.name: (op.op, op.method_variant),
+        **{a.name: (a.op, a.method_variant) for a in op.aliases},
+    }
     fills = op.full_name in ("normal.in_place", "uniform", "zero_")
     for name, (function, as_method) in by_name.items():
         ours = our_function(name)
@@ -193,10 +202,14 @@ def run(op: Any, variant: Variant, sample: Any, second: bool = True) -> Disagree
     z, our_error = _called(variant, variant.ours, *ours)
 
     def differs(kind: str, text: str) -> Disagreement:
-        where = f"{variant.name}({shown(sample.input)}, {shown(sample.args)}, {shown(sample.kwargs)})"
+        where = (
+            f"{variant.name}({shown(sample.input)}, {shown(sample.args)}, {shown(sample.kwargs)})"
+        )
         return Disagreement(op.full_name, kind, f"{where}: {text}")
 
-    if our_error is not None and ("out" in sample.kwargs or isinstance(our_error, UnsupportedError)):
+    if our_error is not None and (
+        "out" in sample.kwargs or isinstance(our_error, UnsupportedError)
+    ):
         return None  # says that it does not cover this
     if error is not None and our_error is not None:
         if isinstance(our_error, type(error)):
@@ -223,7 +236,9 @@ def run(op: Any, variant: Variant, sample: Any, second: bool = True) -> Disagree
     return differs("gradient", text) if text else None
 
 
-def _called(variant: Variant, function: Callable, x: Any, args: Any, keywords: Any) -> tuple[Any, Any]:
+def _called(
+    variant: Variant, function: Callable, x: Any, args: Any, keywords: Any
+) -> tuple[Any, Any]:
     if variant.in_place and isinstance(x, (torch.Tensor, minicnn.Tensor)) and x.requires_grad:
         x = x.clone()  # a leaf that requires a gradient may not be changed
     with warnings.catch_warnings():
@@ -248,7 +263,10 @@ def difference(theirs: Any, ours: Any, scale: float = 1, values: bool = True) ->
     """Return how a result differs from PyTorch's in type, shape, dtype or values, or None."""
     if isinstance(theirs, torch.Tensor):
         expected = theirs.detach().numpy(force=True)
-        if not isinstance(ours, minicnn.Tensor) or (ours.shape, ours.dtype) != (expected.shape, expected.dtype):
+        if not isinstance(ours, minicnn.Tensor) or (ours.shape, ours.dtype) != (
+            expected.shape,
+            expected.dtype,
+        ):
             found = getattr(ours, "dtype", type(ours).__name__), getattr(ours, "shape", ())
             return f"{found} instead of {expected.dtype, expected.shape}"
         return array_difference(ours.array, expected, scale) if values else None
@@ -278,7 +296,9 @@ def array_difference(found: Any, expected: np.ndarray, scale: float = 1) -> str 
 
 
 def gradient_difference(y: Any, theirs: Any, z: Any, ours: Any, second: bool) -> str | None:
-    """Return how first (fast and recorded) or second gradients differ, of one random direction each."""
+    """Return how first (fast and recorded) or second gradients differ, of one random direction
+    each.
+    """
     for a, b in zip(tensors(y), tensors(z), strict=True):
         if a.requires_grad != b.requires_grad:
             return f"requires_grad is {b.requires_grad}, expected {a.requires_grad}"
@@ -288,8 +308,12 @@ def gradient_difference(y: Any, theirs: Any, z: Any, ours: Any, second: bool) ->
         return None
     rng = np.random.default_rng(0)
     draws = [rng.standard_normal(a.shape) for a, _ in outs]
-    seeds = [torch.from_numpy(np.asarray(d)).to(a.dtype) for d, (a, _) in zip(draws, outs, strict=True)]
-    our_seeds = [minicnn.from_numpy(np.asarray(d)).to(b.dtype) for d, (_, b) in zip(draws, outs, strict=True)]
+    seeds = [
+        torch.from_numpy(np.asarray(d)).to(a.dtype) for d, (a, _) in zip(draws, outs, strict=True)
+    ]
+    our_seeds = [
+        minicnn.from_numpy(np.asarray(d)).to(b.dtype) for d, (_, b) in zip(draws, outs, strict=True)
+    ]
     for seed in (*seeds, *our_seeds):
         seed.requires_grad_()
     try:
@@ -324,7 +348,9 @@ def gradient_difference(y: Any, theirs: Any, z: Any, ours: Any, second: bool) ->
         return None
     found = grad(sum(sums[1]), leaves[1] + our_seeds, **options)
     pairs = enumerate(zip(expected, found, strict=True))
-    return next((f"second gradient {i}: {d}" for i, p in pairs if (d := _pair_difference(*p, 10))), None)
+    return next(
+        (f"second gradient {i}: {d}" for i, p in pairs if (d := _pair_difference(*p, 10))), None
+    )
 
 
 def _pair_difference(expected: Any, found: Any, scale: float) -> str | None:
@@ -386,7 +412,10 @@ def disagreements(op: Any, limit: int | None = None) -> tuple[int, list[Disagree
                 except NotComparable:
                     pass
     for sample in errors:
-        is_tensor = isinstance(sample.input, (torch.Tensor, list, tuple)) or op.name in ("arange", "linspace")
+        is_tensor = isinstance(sample.input, (torch.Tensor, list, tuple)) or op.name in (
+            "arange",
+            "linspace",
+        )
         for variant in variants(op):
             # Methods of a number, and what NumPy's 64 dimensions cannot hold, have no counterpart.
             if variant.in_place or not is_tensor or any(t.ndim > 64 for t in tensors(sample.input)):
@@ -403,7 +432,9 @@ def main() -> None:
     """Print what disagrees, by operation."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("names", nargs="*", help="operations of op_db (default: all covered)")
-    parser.add_argument("--full", action="store_true", help="all reference inputs, not six for a dtype")
+    parser.add_argument(
+        "--full", action="store_true", help="all reference inputs, not six for a dtype"
+    )
     options = parser.parse_args()
     totals: Counter[str] = Counter()
     for op in COVERED:

@@ -14,13 +14,15 @@ pytest.importorskip("torch")
 pytest.importorskip("expecttest", reason="torch.testing._internal needs it")
 pytest.importorskip("torch.testing._internal.common_methods_invocations")
 
-import opinfo  # noqa: E402
+import opinfo
 
 LIMIT = None if os.environ.get("MINICNN_FULL_AGREEMENT") else 3
 
 NO_BOOL = "bool matrices have no product; PyTorch lets empty ones through"
 EMPTY = "an empty tensor of the wrong dtype raises too; PyTorch never looks at it"
-TIES = "equal elements keep their order; PyTorch leaves it open, and its sort is not stable by default"
+TIES = (
+    "equal elements keep their order; PyTorch leaves it open, and its sort is not stable by default"
+)
 SINGULAR = "norms that need singular values are not covered"
 KERNEL = "works for all dtypes; PyTorch refuses some that it has a meaning for"
 
@@ -29,7 +31,10 @@ DEVIATIONS = {
     "addmv": ("raises", "alpha and beta with decimals raise for integers; PyTorch cuts them off"),
     "baddbmm": ("raises", "alpha and beta with decimals raise for integers; PyTorch cuts them off"),
     "bernoulli": ("raises", EMPTY),
-    "einsum": ("raises", "floats and int64 only: PyTorch gives small integers several result dtypes"),
+    "einsum": (
+        "raises",
+        "floats and int64 only: PyTorch gives small integers several result dtypes",
+    ),
     "inner": ("raises", NO_BOOL),
     "linalg.multi_dot": ("raises", NO_BOOL),
     "linalg.norm": ("gradient", "second derivatives at 0 are 0, not NaN"),

@@ -1,8 +1,8 @@
 """LeNet-5 trained in minicnn and in PyTorch, from the same weights and batches, stays the same.
 
-Float64, 100 steps: the losses and the weights must agree to 1e-9 all along. Rounding differs (sums are
-taken in another order), and training amplifies differences, so that this catches any term that is
-off in the sixth digit, in any layer, loss or optimizer.
+Float64, 100 steps: the losses and the weights must agree to 1e-9 all along. Rounding differs (sums
+are taken in another order), and training amplifies differences, so that this catches any term that
+is off in the sixth digit, in any layer, loss or optimizer.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Quick start
 #
-# A convolutional network learns to read handwritten digits: 1,797 real images of 8 x 8 pixels, which
-# come with minicnn. Known before: Python. Known after: how data, model, optimizer and trainer fit
-# together, and how to look at what a network gets wrong.
+# A convolutional network learns to read handwritten digits: 1,797 real images of 8 x 8 pixels,
+# which come with minicnn. Known before: Python. Known after: how data, model, optimizer and trainer
+# fit together, and how to look at what a network gets wrong.
 
 # %%
 from pathlib import Path
@@ -90,6 +90,6 @@ print(f"written: {out / 'digits.safetensors'} and {out / 'curves.png'}")
 # %% [markdown]
 # ## Exercises
 #
-# 1. Take the second convolution out. How much accuracy does it cost, and how much time does it save?
-# 2. Replace `nn.MaxPool2d(2)` by `nn.AvgPool2d(2)`. Does it matter here?
-# 3. Change the first line to `import torch` (and the next two accordingly). What else must change?
+# 1. Take the second convolution out. How much accuracy does it cost, and how much time does it
+# save? 2. Replace `nn.MaxPool2d(2)` by `nn.AvgPool2d(2)`. Does it matter here? 3. Change the first
+# line to `import torch` (and the next two accordingly). What else must change?

@@ -4,8 +4,6 @@ A `Dataset` says *what* sample i is; a `DataLoader` decides in which order sampl
 make a batch and which process reads them. Keeping the two apart is why data sets can be cut
 (`Subset`), joined (`ConcatDataset`) and split (`random_split`) without touching a single image:
 these three only translate numbers.
-
-Tutorial: `tutorials/05_data`.
 """
 
 from __future__ import annotations

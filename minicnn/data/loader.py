@@ -4,8 +4,6 @@ An epoch is a list of tasks, each a batch's sample numbers and the random stream
 from. A task is complete: whoever carries it out, this process or any worker, gets the same batch.
 So the batches, their order and their random augmentation depend on the seed alone, never
 on `num_workers`.
-
-Tutorial: `tutorials/05_data`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ give its slope without any knowledge of derivatives, (f(x + eps u) - f(x - eps u
 an error of the order of eps^2. The backward pass must give the same.
 
 `problem.py` has the two roads to the derivative, `compare.py` and `jacobian.py` compare them,
-`causes.py` explains a failure. Tutorial: `tutorials/01_tensors_and_the_tape`.
+`causes.py` explains a failure.
 """
 
 from __future__ import annotations

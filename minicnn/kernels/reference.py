@@ -94,7 +94,8 @@ def conv2d(
     groups: int,
     b: Array | None = None,
 ) -> Array:
-    """y[n, f, oh, ow] = sum over c, i, j of x[n, c, oh SH + i DH, ow SW + j DW] w[f, c, i, j] + b[f].
+    """y[n, f, oh, ow] = sum over c, i, j of x[n, c, oh SH + i DH, ow SW + j DW] w[f, c, i, j] +
+    b[f].
 
     With groups, each of the G groups of F / G filters sees its own C / G channels.
     Costs N F OH OW KH KW C / G multiply-adds, and KH KW copies of the input in memory.

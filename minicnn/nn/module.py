@@ -13,8 +13,6 @@ user: assigning a parameter or a module to an attribute makes it a child::
 
         def forward(self, x):
             return self.fc(F.relu(self.conv(x)).flatten(1))
-
-Tutorial: `tutorials/07_modules`.
 """
 
 from __future__ import annotations

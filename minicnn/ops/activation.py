@@ -9,8 +9,6 @@ through many layers without shrinking, while those two flatten on both sides.
 
 *In place.* With `inplace=True` the result is written over the input, and the graph knows of it; see
 `minicnn.ops.inplace`. The smooth activations are in `smooth`.
-
-Tutorial: `tutorials/08_activations`.
 """
 
 from __future__ import annotations

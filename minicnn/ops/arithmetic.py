@@ -1,10 +1,9 @@
 """Arithmetic with broadcasting: sums, products, quotients, powers.
 
-*Conventions.* Shapes broadcast from the right, as in NumPy; the gradient of a broadcast input is summed over
-the axes it was stretched along, which the engine does for every op. dtypes promote as in PyTorch, in
-`minicnn.promotion`. A Python number stays a number, so it never changes a tensor's precision.
-
-Tutorial: `tutorials/01_tensors_and_the_tape`.
+*Conventions.* Shapes broadcast from the right, as in NumPy; the gradient of a broadcast input is
+summed over the axes it was stretched along, which the engine does for every op. dtypes promote as
+in PyTorch, in `minicnn.promotion`. A Python number stays a number, so it never changes a tensor's
+precision.
 """
 
 from __future__ import annotations
@@ -95,8 +94,8 @@ class Neg(Op):
 class Pow(Op):
     """y = a^b.   da = dy b a^(b-1),  db = dy a^b log(a).
 
-    Where b = 0 the result is 1 for every a, so da is 0 (not 0 * inf at a = 0). Where a = 0 and b >= 0 the
-    result does not depend on b, so db is 0 there.
+    Where b = 0 the result is 1 for every a, so da is 0 (not 0 * inf at a = 0). Where a = 0 and b >=
+    0 the result does not depend on b, so db is 0 there.
     """
 
     def forward(self, a: Any, b: Any) -> Any:
@@ -144,7 +143,8 @@ class RoundedDiv(Op):
         array = b if isinstance(a, Number) else a
         if array.dtype.kind == "f":
             return array_module(array).trunc(a / b)
-        # fmod has the sign of a, so what is left is a multiple of b: exact for integers of any size.
+        # fmod has the sign of a, so what is left is a multiple of b: exact for integers of any
+        # size.
         return (a - array_module(array).fmod(a, b)) // b
 
     def da(self, dy: Tensor) -> Tensor:
@@ -242,10 +242,16 @@ def _powers(name: str, a: Any, b: Any) -> list[Any]:
     if dtype.kind == "b":
         raise DTypeError("pow: not defined for bool tensors; convert one with .int()")
     if dtype.kind != "f" and isinstance(b, int) and b < 0:
-        raise DTypeError("pow: an integer tensor to a negative power; convert it with .float() first")
+        raise DTypeError(
+            "pow: an integer tensor to a negative power; convert it with .float() first"
+        )
     if dtype.kind == "i" and isinstance(b, Tensor) and bool((b.array < 0).any()):
         # 1 / a^|b|, rounded to an integer, is 0 unless a is 1 or -1.
-        a = where(b < 0, where((a == 1) | (a == -1), a, 0), a) if isinstance(a, Tensor) else _unit(a, b)
+        a = (
+            where(b < 0, where((a == 1) | (a == -1), a, 0), a)
+            if isinstance(a, Tensor)
+            else _unit(a, b)
+        )
         b = b.abs()
     return [a, b]
 
@@ -326,7 +332,9 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     operands = [check_tensor(input, "lerp"), check_tensor(end, "lerp", "end")]
     operands += [weight] if isinstance(weight, Tensor) else []
     if any(x.dtype != input.dtype or x.dtype.kind != "f" for x in operands):
-        raise DTypeError(f"lerp: expected one floating dtype, got {[str(x.dtype) for x in operands]}")
+        raise DTypeError(
+            f"lerp: expected one floating dtype, got {[str(x.dtype) for x in operands]}"
+        )
     return input + weight * (end - input)
 
 

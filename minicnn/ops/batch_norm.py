@@ -8,7 +8,7 @@ during training, constants; the whole layer is then one scale and one shift for 
 divided by n. The running average estimates that of all data, so there by n - 1, which is unbiased.
 
 Source: Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing
-internal covariate shift", algorithms 1 and 2. Tutorial: `tutorials/10_batch_normalisation`.
+internal covariate shift", algorithms 1 and 2.
 """
 
 from __future__ import annotations

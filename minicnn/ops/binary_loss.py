@@ -3,8 +3,6 @@
 It is the cross entropy of two classes of which only one has an output: yes has the probability
 p = sigmoid(x), no has 1 - p. Given probabilities, log(p) breaks down where p rounds to 0 or 1;
 given the scores x, nothing does. Prefer `binary_cross_entropy_with_logits`.
-
-Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
 """
 
 from __future__ import annotations

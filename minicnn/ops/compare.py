@@ -1,9 +1,7 @@
 """Comparing and choosing: ==, <, where, maximum, clamp, and logic on the outcome.
 
-A comparison is constant between its jumps, so it has no derivative. Choosing one of two values has: the
-gradient goes to the value that was chosen.
-
-Tutorial: `tutorials/01_tensors_and_the_tape`.
+A comparison is constant between its jumps, so it has no derivative. Choosing one of two values has:
+the gradient goes to the value that was chosen.
 """
 
 from __future__ import annotations
@@ -110,7 +108,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         return condition.nonzero(as_tuple=True)
     if condition.dtype not in (np.dtype(bool), np.dtype("uint8")):
         raise DTypeError(
-            f"where: condition must be a bool tensor, not {condition.dtype}; compare first, e.g. x > 0"
+            f"where: condition must be a bool tensor, not {condition.dtype}; compare first, e.g."
+            " x > 0"
         )
     a, b = _in_range("where", input, other)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
@@ -181,9 +180,13 @@ def _comparison(name: str, ufunc: str, operator: str) -> Callable:
     """Return the public function for a comparison, which also becomes a method and an operator."""
 
     def function(input: Tensor, other: Any) -> Tensor:
-        return broadcasting(name, Untracked(ufunc), *promote(name, check_tensor(input, name), other))
+        return broadcasting(
+            name, Untracked(ufunc), *promote(name, check_tensor(input, name), other)
+        )
 
-    return _publish(function, name, f"Return where input is {ufunc.replace('_', ' ')} to other.", operator)
+    return _publish(
+        function, name, f"Return where input is {ufunc.replace('_', ' ')} to other.", operator
+    )
 
 
 def _logical(name: str) -> Callable:
@@ -191,7 +194,9 @@ def _logical(name: str) -> Callable:
         a, b = check_tensor(input, name), check_tensor(other, name, "other")
         return broadcasting(name, Untracked(name), a, b)
 
-    return _publish(function, name, f"Return {name.replace('_', ' ')} of each pair; nonzero is true.")
+    return _publish(
+        function, name, f"Return {name.replace('_', ' ')} of each pair; nonzero is true."
+    )
 
 
 def _bitwise(name: str, *operators: str) -> Callable:

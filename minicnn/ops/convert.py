@@ -63,8 +63,8 @@ def to(self: Tensor, *where: Any, dtype: Any = None, device: Any = None, copy: b
        non_blocking: bool = False) -> Tensor:  # fmt: skip
     """Return this tensor with another dtype, on another device, or as `other` is.
 
-    Call as to(dtype), to(device), to(device, dtype) or to(other). Returns self where nothing changes,
-    unless `copy`.
+    Call as to(dtype), to(device), to(device, dtype) or to(other). Returns self where nothing
+    changes, unless `copy`.
     """
     for argument in where:
         if isinstance(argument, Tensor):

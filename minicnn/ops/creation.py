@@ -1,7 +1,8 @@
 """New tensors: of zeros, ones, ranges and grids. Random ones are in `minicnn.ops.draw`.
 
-*Conventions.* Sizes are given as separate numbers or as one sequence. Without `dtype`, floats are float32 (see
-`minicnn.set_default_dtype`) and whole numbers int64; without `device`, tensors are made on the default one.
+*Conventions.* Sizes are given as separate numbers or as one sequence. Without `dtype`, floats are
+float32 (see `minicnn.set_default_dtype`) and whole numbers int64; without `device`, tensors are
+made on the default one.
 """
 
 from __future__ import annotations
@@ -36,13 +37,22 @@ def sizes(name: str, given: tuple, keyword: Any = None) -> tuple[int, ...]:
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of shape `size` with every element `fill_value`; its dtype follows the value's."""
+    """Return a tensor of shape `size` with every element `fill_value`; its dtype follows the
+    value's.
+    """
     shape = sizes("full", (size,))
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     dtype = scalar_dtype(fill_value) if dtype is None else as_dtype(dtype)
-    return finished(np.full(shape, fitting("full", fill_value, dtype), dtype), None, device, requires_grad)
+    return finished(
+        np.full(shape, fitting("full", fill_value, dtype), dtype), None, device, requires_grad
+    )
 
 
 def _filled(name: str, maker: Callable) -> Callable:
@@ -60,7 +70,9 @@ def _filled(name: str, maker: Callable) -> Callable:
 
 
 zeros, ones = _filled("zeros", np.zeros), _filled("ones", np.ones)
-empty = _filled("empty", np.zeros)  # zeros too: what memory happened to hold would not be reproducible
+empty = _filled(
+    "empty", np.zeros
+)  # zeros too: what memory happened to hold would not be reproducible
 
 
 def _plain(*values: Any) -> list[Any]:
@@ -74,7 +86,9 @@ def arange(
     """Return start, start + step, ... up to but not including `end`; arange(n) counts from 0."""
     start, end, step = _plain(*((0, start) if end is None else (start, end)), step)
     if dtype is None:
-        dtype = np.int64 if all(isinstance(x, int) for x in (start, end, step)) else get_default_dtype()
+        dtype = (
+            np.int64 if all(isinstance(x, int) for x in (start, end, step)) else get_default_dtype()
+        )
     dtype = as_dtype(dtype)
     if dtype.kind == "b":
         raise DTypeError("arange: dtype=bool is not defined")
@@ -124,7 +138,12 @@ def logspace(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a matrix of n rows and m columns (default n) with ones on its diagonal."""
     if n < 0 or (m or 0) < 0:
@@ -229,12 +248,16 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     if indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy', not {indexing!r}")
     if any(x.ndim > 1 for x in xs) or not xs:
-        raise ShapeError(f"meshgrid: expected tensors of one dimension, got {[x.shape for x in xs]}")
+        raise ShapeError(
+            f"meshgrid: expected tensors of one dimension, got {[x.shape for x in xs]}"
+        )
     if len({x.dtype for x in xs}) > 1:
         raise DTypeError(f"meshgrid: expected one dtype, got {result_type(*xs)} and others")
     n = len(xs)
     shape = tuple(x.numel() for x in xs)
-    grids = [x.reshape([-1 if d == i else 1 for d in range(n)]).expand(shape) for i, x in enumerate(xs)]
+    grids = [
+        x.reshape([-1 if d == i else 1 for d in range(n)]).expand(shape) for i, x in enumerate(xs)
+    ]
     return tuple(g.transpose(0, 1) if indexing == "xy" and n > 1 else g for g in grids)
 
 

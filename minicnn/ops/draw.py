@@ -1,7 +1,8 @@
 """Random draws: uniform, normal, whole numbers, permutations, choices.
 
-All are drawn on the host from a `Generator`, so that one seed gives the same numbers on every device; and drawn
-in float64 and rounded, so that every dtype sees the same values. Methods that end in "_" fill a tensor.
+All are drawn on the host from a `Generator`, so that one seed gives the same numbers on every
+device; and drawn in float64 and rounded, so that every dtype sees the same values. Methods that end
+in "_" fill a tensor.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ def randint(
     elif high is None:
         low, high = 0, low
     if not isinstance(size, (tuple, list)) or high is None:
-        raise TypeError("randint: call it as randint(low, high, size) or randint(high, size), size a tuple")
+        raise TypeError(
+            "randint: call it as randint(low, high, size) or randint(high, size), size a tuple"
+        )
     if high <= low:
         raise ArgumentError(f"randint: high must be above low, got low={low}, high={high}")
     dtype = as_dtype(np.int64 if dtype is None else dtype)
@@ -107,7 +110,9 @@ def normal(
     """Return normal draws with the given mean and standard deviation, numbers or tensors."""
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if not tensors and size is None:
-        raise TypeError("normal: size is missing; it may be left out only when mean or std is a Tensor")
+        raise TypeError(
+            "normal: size is missing; it may be left out only when mean or std is a Tensor"
+        )
     if tensors:
         size = broadcasting_shape("normal", *(x.shape for x in tensors))
         dtype, device = tensors[0].dtype, tensors[0].device
@@ -125,7 +130,9 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
     """Return 1 with the probability that each element states (or with probability p), else 0."""
     _check_floating("bernoulli", check_tensor(input, "bernoulli").dtype)
     chance = to_device(input.array, "cpu") if p is None else p
-    return finished(_coins("bernoulli", chance, input.shape, generator), input.dtype, input.device, False)
+    return finished(
+        _coins("bernoulli", chance, input.shape, generator), input.dtype, input.device, False
+    )
 
 
 def _coins(name: str, p: Any, shape: tuple[int, ...], generator: Any) -> np.ndarray:
@@ -146,22 +153,27 @@ def multinomial(
         raise ShapeError(f"multinomial: expected one or two dimensions, got shape {input.shape}")
     rows = np.atleast_2d(weights)
     if not np.isfinite(rows).all() or (rows < 0).any() or (rows.sum(-1) <= 0).any():
-        raise ArgumentError("multinomial: each row needs finite weights, not negative and not all 0")
+        raise ArgumentError(
+            "multinomial: each row needs finite weights, not negative and not all 0"
+        )
     available = rows.shape[-1] if replacement is False else num_samples
     if not 0 < num_samples <= available:
         raise ArgumentError(
-            f"multinomial: num_samples={num_samples} must be at least 1 and, without replacement, at most {available}"
+            f"multinomial: num_samples={num_samples} must be at least 1 and, without replacement,"
+            f" at most {available}"
         )
     rng = _stream(generator)
     drawn = [_choose(rng, p / p.sum(), num_samples, replacement) for p in rows]
-    return finished(np.array(drawn).reshape(*weights.shape[:-1], num_samples), np.int64, input.device, False)
+    return finished(
+        np.array(drawn).reshape(*weights.shape[:-1], num_samples), np.int64, input.device, False
+    )
 
 
 def _choose(rng: np.random.Generator, p: np.ndarray, count: int, replacement: bool) -> np.ndarray:
     if replacement:
         return rng.choice(len(p), count, True, p)
-    # The largest of p_i^(1/u_i) win: choosing one after the other (Efraimidis, Spirakis 2006). Where p is
-    # 0 the key is -inf, so such an element comes last of all.
+    # The largest of p_i^(1/u_i) win: choosing one after the other (Efraimidis, Spirakis 2006).
+    # Where p is 0 the key is -inf, so such an element comes last of all.
     with np.errstate(divide="ignore"):
         keys = np.log(rng.random(len(p))) / p
     return np.argsort(-keys, kind="stable")[:count]
@@ -194,7 +206,7 @@ def uniform_(self: Tensor, *bounds: float, generator: Any = None, **named: float
     _check_floating("uniform_", self.dtype)
     if low > high:
         raise ArgumentError(f"uniform_: expected from <= to, got from={low}, to={high}")
-    values = (low + (high - low) * _stream(generator).random(self.shape))
+    values = low + (high - low) * _stream(generator).random(self.shape)
     return _fill(self, values, "uniform_")
 
 
@@ -207,7 +219,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
 
 @method()
 def random_(self: Tensor, *bounds: int, generator: Any = None) -> Tensor:
-    """Fill with whole numbers: random_(from, to) to to - 1, random_(to) from 0, random_() over the dtype."""
+    """Fill with whole numbers: random_(from, to) to to - 1, random_(to) from 0, random_() over the
+    dtype.
+    """
     if self.dtype.kind == "f":
         most = 2 ** (np.finfo(self.dtype).nmant + 1) + 1
     else:

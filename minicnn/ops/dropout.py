@@ -8,7 +8,7 @@ A random mask is a constant: y = x * mask, and dx = dy * mask follows.
 
 Source: Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, "Dropout: a simple way to
 prevent neural networks from overfitting"; by channels: Tompson et al. 2015, "Efficient object
-localization using convolutional networks", section 3.2. Tutorial: `tutorials/11_regularisation`.
+localization using convolutional networks", section 3.2.
 """
 
 from __future__ import annotations

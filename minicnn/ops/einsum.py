@@ -1,7 +1,8 @@
 """Einstein summation: one notation for products, sums, traces and transposes.
 
-``einsum("nchw,fc->nfhw", x, w)`` multiplies elements whose labels agree and sums over the labels that are
-missing on the right. The derivative of an einsum is an einsum: exchange the result's labels with the input's.
+``einsum("nchw,fc->nfhw", x, w)`` multiplies elements whose labels agree and sums over the labels
+that are missing on the right. The derivative of an einsum is an einsum: exchange the result's
+labels with the input's.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from .shape import Expand, movedim
 
 @dataclass(eq=False, repr=False)
 class Einsum(Op):
-    """y = einsum(subscripts, *xs).   dx_i = einsum of dy and the other x_j, with the labels exchanged.
+    """y = einsum(subscripts, *xs).   dx_i = einsum of dy and the other x_j, with the labels
+    exchanged.
 
-    A label that only x_i has was summed over alone: its gradient is the same at every place along it.
-    Every label occurs once in each operand (`einsum` takes diagonals first).
+    A label that only x_i has was summed over alone: its gradient is the same at every place along
+    it. Every label occurs once in each operand (`einsum` takes diagonals first).
     """
 
     inputs: tuple[str, ...]
@@ -57,23 +59,29 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(xs):
-        raise ShapeError(f"einsum: '{equation}' names {len(terms)} operands, but {len(xs)} were given")
+        raise ShapeError(
+            f"einsum: '{equation}' names {len(terms)} operands, but {len(xs)} were given"
+        )
     terms, right = _spell_out(equation, terms, right if arrow else None, xs)
     sizes: dict[str, int] = {}
     for i, (term, x) in enumerate(zip(terms, xs, strict=True)):
         if len(term) != x.ndim:
-            raise ShapeError(f"einsum: '{term}' has {len(term)} labels, but operand {i} is {x.shape}")
+            raise ShapeError(
+                f"einsum: '{term}' has {len(term)} labels, but operand {i} is {x.shape}"
+            )
         for label, n in zip(term, x.shape, strict=True):
             if sizes.setdefault(label, n) not in (n, 1) and n != 1:
                 raise ShapeError(
-                    f"einsum: label '{label}' is {sizes[label]} in one operand and {n} in operand {i}"
+                    f"einsum: label '{label}' is {sizes[label]} in one operand and {n} in"
+                    f" operand {i}"
                 )
             sizes[label] = max(sizes[label], n) if n and sizes[label] else 0
         terms[i], xs[i] = _take_diagonals(term, x)
     dtypes = {x.dtype for x in xs}
-    if len(dtypes) > 1 or xs[0].dtype.kind != "f" and xs[0].dtype != "int64":
+    if len(dtypes) > 1 or (xs[0].dtype.kind != "f" and xs[0].dtype != "int64"):
         raise DTypeError(
-            f"einsum: all operands must have one dtype, floating or int64; got {sorted(map(str, dtypes))}"
+            "einsum: all operands must have one dtype, floating or int64; got"
+            f" {sorted(map(str, dtypes))}"
         )
     return Einsum(tuple(terms), right)(*xs)
 
@@ -94,7 +102,8 @@ def _spell_out(
     unknown = [c for c in right if c not in everything]
     if unknown or len(set(right)) != len(right):
         raise ShapeError(
-            f"einsum: the result's labels '{right}' must each occur once, and on the left of '{equation}' too"
+            f"einsum: the result's labels '{right}' must each occur once, and on the left of"
+            f" '{equation}' too"
         )
     return terms, right
 

@@ -1,8 +1,8 @@
 """Functions of one number, applied to every element: roots, exponentials, trigonometry, sigmoid.
 
 Each op states y = f(x) and dx = dy f'(x). Where f' is simplest in terms of the result y (exp, tanh,
-sigmoid, sqrt), the op asks for y, and x need not be kept. Below each op stands the public function; integers and
-bools become floats on the way in.
+sigmoid, sqrt), the op asks for y, and x need not be kept. Below each op stands the public function;
+integers and bools become floats on the way in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Gathering and scattering: reading and writing along a dimension at computed places.
 
-`gather` picks one element at each place, `scatter_add` is its adjoint (and the derivative of each is made of
-the other). `index_select` picks whole slices; a mask picks wherever it holds.
+`gather` picks one element at each place, `scatter_add` is its adjoint (and the derivative of each
+is made of the other). `index_select` picks whole slices; a mask picks wherever it holds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from .operands import Dims, broadcasting_shape, fitting, numpy_names, one_dim
 
 
 def along(dim: int, index: Any) -> tuple:
-    """Return the tuple that names, for each place in `index`, index[place] along `dim` and elsewhere the place."""
+    """Return the tuple that names, for each place in `index`, index[place] along `dim` and
+    elsewhere the place.
+    """
     xp = array_module(index)
     parts = []
     for d, n in enumerate(index.shape):
@@ -41,20 +43,21 @@ def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, An
         raise DTypeError(f"{name}: index must be int64, not {index.dtype}; use .long()")
     if max(index.ndim, 1) != max(input.ndim, 1):
         raise ShapeError(
-            f"{name}: index must have as many dimensions as input; got index {index.shape}, input {input.shape}"
+            f"{name}: index must have as many dimensions as input; got index {index.shape}, input"
+            f" {input.shape}"
         )
     for k, (i, n) in enumerate(zip(index.shape, input.shape, strict=False)):
         if k != d and i > n:
             raise ShapeError(
-                f"{name}: index {index.shape} is larger than input {input.shape} along dim {k}; only dim "
-                f"{dim} may be"
+                f"{name}: index {index.shape} is larger than input {input.shape} along dim {k};"
+                f" only dim {dim} may be"
             )
     size = input.shape[d] if input.ndim else 1
     # On a GPU the check would wait for the device at every call, so it is left out there.
     if array_module(array) is np and not (0 <= array.min() and array.max() < size):
         raise DimensionError(
-            f"{name}: index {int(array.min() if array.min() < 0 else array.max())} is out of bounds "
-            f"along dim {dim} of size {size}"
+            f"{name}: index {int(array.min() if array.min() < 0 else array.max())} is out of bounds"
+            f" along dim {dim} of size {size}"
         )
     return d, array.copy()  # the backward pass needs it as it is now
 
@@ -81,11 +84,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
     if input.ndim != indices.ndim:
         raise ShapeError(
-            f"take_along_dim: input {input.shape} and indices {indices.shape} must have equally many dimensions"
+            f"take_along_dim: input {input.shape} and indices {indices.shape} must have equally"
+            " many dimensions"
         )
     d = one_dim("take_along_dim", dim, input.ndim)
     size = input.shape[d]
-    wide = broadcasting_shape("take_along_dim", _with(input.shape, d, 1), _with(indices.shape, d, 1))
+    wide = broadcasting_shape(
+        "take_along_dim", _with(input.shape, d, 1), _with(indices.shape, d, 1)
+    )
     places = indices.expand(_with(wide, d, indices.shape[d]))
     places = where(places < 0, places + size, places)  # counted from the end
     return gather(input.expand(_with(wide, d, size)), d, places)
@@ -99,7 +105,9 @@ def _with(shape: Dims, dim: int, n: int) -> Dims:
 @numpy_names
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return `input` with src[i][j] added at input[i][index[i][j]] for dim = 1, and so on."""
-    d, array = _check_scatter("scatter_add", input, dim, index, check_tensor(src, "scatter_add", "src"))
+    d, array = _check_scatter(
+        "scatter_add", input, dim, index, check_tensor(src, "scatter_add", "src")
+    )
     if array.size == 0:
         return input.clone()
     if input.ndim == 0:
@@ -111,7 +119,13 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 @method()
 @numpy_names
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
 ) -> Tensor:
     """Return `input` with src[i][j] written at input[i][index[i][j]] for dim = 1, and so on.
 
@@ -122,7 +136,9 @@ def scatter(
         raise UnsupportedError(f"scatter: reduce={reduce!r} is not covered; only 'add' is")
     d, array = _check_scatter("scatter", input, dim, index, src)
     if not isinstance(src, Tensor):
-        filled = array_module(array).full(array.shape, fitting("scatter", src, input.dtype), input.dtype)
+        filled = array_module(array).full(
+            array.shape, fitting("scatter", src, input.dtype), input.dtype
+        )
         src = wrap(filled)
     if reduce == "add":
         return scatter_add(input, dim, index, src)
@@ -139,7 +155,9 @@ def _check_scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any) 
     d, array = _checked(name, input, dim, index)
     if isinstance(src, Tensor):
         if src.dtype != input.dtype:
-            raise DTypeError(f"{name}: src is {src.dtype} but input {input.dtype}; convert one of them")
+            raise DTypeError(
+                f"{name}: src is {src.dtype} but input {input.dtype}; convert one of them"
+            )
         small = any(i > s for i, s in zip(index.shape, src.shape, strict=False))
         if array.size and (small or max(src.ndim, 1) != max(index.ndim, 1)):
             raise ShapeError(f"{name}: index {index.shape} does not fit into src {src.shape}")
@@ -158,8 +176,12 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 @method()
 @numpy_names
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
-    """Return `input` with the slices of alpha * source added to those slices along `dim` that `index` names."""
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+) -> Tensor:
+    """Return `input` with the slices of alpha * source added to those slices along `dim` that
+    `index` names.
+    """
     d, places = _slices_named("index_add", input, dim, index)
     if source.dtype != input.dtype:
         raise DTypeError(f"index_add: source is {source.dtype} but input {input.dtype}")
@@ -167,7 +189,9 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     if source.shape != expected and not (input.ndim == 0 and source.shape == (1,)):
         raise ShapeError(f"index_add: source must have shape {expected}, got {source.shape}")
     flat, d = (input, d) if input.ndim else (input.reshape(1), 0)
-    added = IndexAdd((*(slice(None),) * d, places), flat.shape)(source.reshape(_with(flat.shape, d, len(places))))
+    added = IndexAdd((*(slice(None),) * d, places), flat.shape)(
+        source.reshape(_with(flat.shape, d, len(places)))
+    )
     return input + (added if alpha == 1 else added * alpha).reshape(input.shape)
 
 
@@ -177,7 +201,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     d, places = _slices_named("index_fill", input, dim, index)
     mask = array_module(places).zeros(input.shape[d] if input.ndim else 1, dtype=bool)
     mask[places] = True
-    return masked_fill(input, wrap(mask.reshape([-1 if k == d else 1 for k in range(input.ndim)])), value)
+    return masked_fill(
+        input, wrap(mask.reshape([-1 if k == d else 1 for k in range(input.ndim)])), value
+    )
 
 
 def _slices_named(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Any]:
@@ -188,10 +214,14 @@ def _slices_named(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[in
         raise DTypeError(f"{name}: index must be int64 or int32, not {index.dtype}; use .long()")
     size = input.shape[d] if input.ndim else 1
     places = index.array.reshape(-1).copy()  # the backward pass needs it as it is now
-    if places.size and array_module(places) is np and not (0 <= places.min() and places.max() < size):
+    if (
+        places.size
+        and array_module(places) is np
+        and not (0 <= places.min() and places.max() < size)
+    ):
         raise DimensionError(
-            f"{name}: index {int(places.min() if places.min() < 0 else places.max())} is out of bounds along dim "
-            f"{dim} of size {size}"
+            f"{name}: index {int(places.min() if places.min() < 0 else places.max())} is out of"
+            f" bounds along dim {dim} of size {size}"
         )
     return d, places
 

@@ -1,12 +1,13 @@
 """Indexing: what x[...] reads, in every form that NumPy knows.
 
-*One pair does all of it.* `Index` reads x[index]; its derivative, `IndexAdd`, adds values into zeros at those
-places, so that an element read twice receives both gradients; and the derivative of that is reading
-again. `gather`, `index_select`, `max(dim)`, `sort` and embeddings are the same two ops with a computed index.
+*One pair does all of it.* `Index` reads x[index]; its derivative, `IndexAdd`, adds values into
+zeros at those places, so that an element read twice receives both gradients; and the derivative of
+that is reading again. `gather`, `index_select`, `max(dim)`, `sort` and embeddings are the same two
+ops with a computed index.
 
-*Two steps.* As in PyTorch, the numbers, slices and None of an index act first, and give a view; its arrays
-and masks then act on that view, and give a copy. (NumPy takes a number beside an array for an array, so
-``x[0, :, [1, 2]]`` has another shape there.)
+*Two steps.* As in PyTorch, the numbers, slices and None of an index act first, and give a view; its
+arrays and masks then act on that view, and give a copy. (NumPy takes a number beside an array for
+an array, so ``x[0, :, [1, 2]]`` has another shape there.)
 
 Writing is in `minicnn.ops.inplace`.
 """
@@ -75,8 +76,8 @@ def _is_mask(index: tuple) -> bool:
 def as_index(x: Tensor, index: Any) -> tuple[tuple, tuple | None]:
     """Return what stands between the brackets as two tuples, for the two steps of reading it.
 
-    The first has numbers, slices, None and `...`; the second has arrays, and slices where there are none. It is
-    None when there are no arrays at all.
+    The first has numbers, slices, None and `...`; the second has arrays, and slices where there are
+    none. It is None when there are no arrays at all.
     """
     basic: list[Any] = []
     advanced: list[Any] = []
@@ -85,7 +86,10 @@ def as_index(x: Tensor, index: Any) -> tuple[tuple, tuple | None]:
             if Ellipsis not in basic:  # a second one has nothing left to stand for
                 basic.append(part), advanced.append(part)
         elif part is None or isinstance(part, slice):
-            basic.append(part if part is None else _checked_slice(part)), advanced.append(EVERYTHING)
+            (
+                basic.append(part if part is None else _checked_slice(part)),
+                advanced.append(EVERYTHING),
+            )
         else:
             part = _number_or_array(x, part)
             if isinstance(part, bool):  # a new dimension, of size 1 if True and of size 0 if not
@@ -93,7 +97,9 @@ def as_index(x: Tensor, index: Any) -> tuple[tuple, tuple | None]:
             elif isinstance(part, int):
                 basic.append(part)
             else:
-                dims = part.ndim if part.dtype == bool else 1  # a mask stands for all its dimensions
+                dims = (
+                    part.ndim if part.dtype == bool else 1
+                )  # a mask stands for all its dimensions
                 basic += [EVERYTHING] * dims
                 advanced.append(part)
     if Ellipsis not in basic:
@@ -136,8 +142,8 @@ def _number_or_array(x: Tensor, part: Any) -> Any:
     dtype = getattr(part, "dtype", None)
     if dtype is None or dtype.name not in INDEX_DTYPES:
         raise DimensionError(
-            "index: a tensor is indexed with integers, slices, None, ... and with lists or tensors of int64, int32 or "
-            f"bool; got {dtype or type(part).__name__}"
+            "index: a tensor is indexed with integers, slices, None, ... and with lists or tensors"
+            f" of int64, int32 or bool; got {dtype or type(part).__name__}"
         )
     if dtype.name == "uint8":
         part = part.astype(bool)  # PyTorch reads it as a mask
@@ -160,7 +166,7 @@ def _like(x: Tensor, part: Any) -> Any:
 @method("__getitem__")
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return x[index]. Numbers, slices, None and `...` give a view; arrays and masks a copy."""
-    if type(index) is int or type(index) is slice and index.step is None:
+    if type(index) is int or (type(index) is slice and index.step is None):
         return read(x, (index, Ellipsis))
     basic, arrays = as_index(x, index)
     if arrays is None:
@@ -187,7 +193,8 @@ def check_masks(x: Tensor, index: tuple) -> None:
             start = x.ndim - sum(sizes[k:]) if after_dots else sum(sizes[:k])
             if x.shape[start : start + part.ndim] != part.shape:
                 raise DimensionError(
-                    f"index: a mask of shape {part.shape} does not fit a tensor of shape {x.shape} at dim {start}"
+                    f"index: a mask of shape {part.shape} does not fit a tensor of shape {x.shape}"
+                    f" at dim {start}"
                 )
 
 

@@ -1,7 +1,8 @@
 """Joining, splitting and repeating: several tensors from one, one from several.
 
-*Conventions.* The parts that `split` and its relatives return are views; `cat`, `stack` and `repeat` copy. The gradient of
-a joined tensor is cut into the parts it came from; that of a repeated one is summed over its copies.
+*Conventions.* The parts that `split` and its relatives return are views; `cat`, `stack` and
+`repeat` copy. The gradient of a joined tensor is cut into the parts it came from; that of a
+repeated one is summed over its copies.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     for i, x in enumerate(xs):
         if x.shape != xs[0].shape:
             raise ShapeError(
-                f"stack: all shapes must be equal; tensor 0 has {xs[0].shape}, tensor {i} has {x.shape}"
+                f"stack: all shapes must be equal; tensor 0 has {xs[0].shape}, tensor {i} has"
+                f" {x.shape}"
             )
     d = one_dim("stack", dim, xs[0].ndim + 1)
     return Cat(d)(*(x.unsqueeze(d) for x in xs))
@@ -123,7 +125,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
             raise ShapeError(f"split: the size of a part must be positive, got {sections}")
         sections = [min(sections, size - s) for s in range(0, size, sections or 1)] or [size]
     if sum(sections) != size or any(n < 0 for n in sections):
-        raise ShapeError(f"split: sizes {list(sections)} do not add up to {size}, the size of dim {dim}")
+        raise ShapeError(
+            f"split: sizes {list(sections)} do not add up to {size}, the size of dim {dim}"
+        )
     starts = np.cumsum([0, *sections]).tolist()
     return tuple(narrow(tensor, d, s, n) for s, n in zip(starts, sections))  # noqa: B905
 
@@ -161,7 +165,9 @@ def repeat(self: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     times = as_shape("repeat", sizes, repeats)
     lead = len(times) - self.ndim
     if lead < 0:
-        raise ShapeError(f"repeat: {times} has fewer numbers than the shape {self.shape} dimensions")
+        raise ShapeError(
+            f"repeat: {times} has fewer numbers than the shape {self.shape} dimensions"
+        )
     if any(n < 0 for n in times):
         raise ShapeError(f"repeat: the numbers must not be negative, got {times}")
     shape = (1,) * lead + self.shape
@@ -184,20 +190,29 @@ def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
 def repeat_interleave(
     input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
-    """Return each element repeated `repeats` times in place: 1, 1, 2, 2 ... (numbers, or one for all)."""
+    """Return each element repeated `repeats` times in place: 1, 1, 2, 2 ... (numbers, or one for
+    all).
+    """
     if dim is None:
         input, dim = check_tensor(input, "repeat_interleave").reshape(-1), 0
     d = one_dim("repeat_interleave", dim, input.ndim)
     counts = np.asarray(repeats.array.tolist() if isinstance(repeats, Tensor) else repeats)
     size = input.shape[d] if input.ndim else 1
-    if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any() or counts.size not in (1, size):
+    if (
+        counts.dtype.kind not in "iu"
+        or counts.ndim > 1
+        or (counts < 0).any()
+        or counts.size not in (1, size)
+    ):
         raise ShapeError(
-            f"repeat_interleave: repeats must be a whole number, or {size} of them (one for each element along dim "
-            f"{dim}), not below 0; got {repeats!r}"
+            f"repeat_interleave: repeats must be a whole number, or {size} of them (one for each"
+            f" element along dim {dim}), not below 0; got {repeats!r}"
         )
     places = np.repeat(np.arange(size), counts)
     if output_size not in (None, len(places)):
-        raise ShapeError(f"repeat_interleave: output_size={output_size}, but there are {len(places)}")
+        raise ShapeError(
+            f"repeat_interleave: output_size={output_size}, but there are {len(places)}"
+        )
     return getitem(input if input.ndim else input.reshape(1), (*(slice(None),) * d, places))
 
 

@@ -17,7 +17,9 @@ from .creation import zeros
 
 
 class TensorType:
-    """A dtype under its older name: called, it makes a tensor; ``isinstance(x, FloatTensor)`` works."""
+    """A dtype under its older name: called, it makes a tensor; ``isinstance(x, FloatTensor)``
+    works.
+    """
 
     def __init__(self, name: str, dtype: str):
         self.__name__, self.dtype = name, np.dtype(dtype)
@@ -35,7 +37,10 @@ class TensorType:
         return f"torch.{self.__name__}"
 
 
-FloatTensor, DoubleTensor = TensorType("FloatTensor", "float32"), TensorType("DoubleTensor", "float64")
+FloatTensor, DoubleTensor = (
+    TensorType("FloatTensor", "float32"),
+    TensorType("DoubleTensor", "float64"),
+)
 HalfTensor, BoolTensor = TensorType("HalfTensor", "float16"), TensorType("BoolTensor", "bool")
 LongTensor, IntTensor = TensorType("LongTensor", "int64"), TensorType("IntTensor", "int32")
 ShortTensor, CharTensor = TensorType("ShortTensor", "int16"), TensorType("CharTensor", "int8")
@@ -48,7 +53,9 @@ _TYPES = (
 
 @method("type")
 def type_(self: Tensor, dtype: Any = None) -> Any:
-    """Return this tensor as `dtype` (a dtype, or a name such as "torch.FloatTensor"), or its own type's name."""
+    """Return this tensor as `dtype` (a dtype, or a name such as "torch.FloatTensor"), or its own
+    type's name.
+    """
     if dtype is None:
         return repr(next(t for t in _TYPES if t.dtype == self.dtype))
     if isinstance(dtype, str) and dtype.startswith("torch."):

@@ -1,9 +1,7 @@
 """Matrix products: matmul of any rank and its relatives.
 
-*The rule to remember.* For Y = A B the gradients are dA = dY B^T and dB = A^T dY: the only products of these
-matrices whose shapes fit. Everything here is that rule, with more indices.
-
-Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
+*The rule to remember.* For Y = A B the gradients are dA = dY B^T and dB = A^T dY: the only products
+of these matrices whose shapes fit. Everything here is that rule, with more indices.
 """
 
 from __future__ import annotations
@@ -50,7 +48,8 @@ def one_dtype(name: str, a: Tensor, b: Tensor) -> None:
         raise DTypeError(f"{name}: not defined for bool tensors; convert with .float()")
     if a.array.dtype != b.array.dtype:
         raise DTypeError(
-            f"{name}: both tensors must have one dtype; got {a.dtype} and {b.dtype}. Convert one with .to()"
+            f"{name}: both tensors must have one dtype; got {a.dtype} and {b.dtype}. Convert one"
+            " with .to()"
         )
 
 
@@ -89,7 +88,8 @@ def _of_rank(name: str, rank_a: int, rank_b: int) -> Callable:
         a, b = check_tensor(input, name), check_tensor(other, name, "other")
         if (a.ndim, b.ndim) != (rank_a, rank_b):
             raise ShapeError(
-                f"{name}: expected tensors of {rank_a} and {rank_b} dimensions, got {a.shape} and {b.shape}"
+                f"{name}: expected tensors of {rank_a} and {rank_b} dimensions, got {a.shape} and"
+                f" {b.shape}"
             )
         if name == "bmm" and a.shape[0] != b.shape[0]:
             raise ShapeError(f"bmm: the batches differ: {a.shape} and {b.shape}")
@@ -105,7 +105,9 @@ mv, dot = _of_rank("mv", 2, 1), _of_rank("dot", 1, 1)
 
 
 @method()
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
     """Return beta * input + alpha * (mat1 @ mat2)."""
     return _plus("addmm", input, mm(mat1, mat2), beta, alpha)
 
@@ -127,9 +129,13 @@ def baddbmm(
 def _plus(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     one_dtype(name, check_tensor(input, name), product)
     if not broadcastable(input.shape, product.shape) or input.ndim > product.ndim:
-        raise ShapeError(f"{name}: input {input.shape} does not fit the product's shape {product.shape}")
+        raise ShapeError(
+            f"{name}: input {input.shape} does not fit the product's shape {product.shape}"
+        )
     if product.dtype.kind != "f" and not (isinstance(alpha, int) and isinstance(beta, int)):
-        raise DTypeError(f"{name}: alpha and beta must be whole numbers for {product.dtype} tensors")
+        raise DTypeError(
+            f"{name}: alpha and beta must be whole numbers for {product.dtype} tensors"
+        )
     product = product if alpha == 1 else product * alpha
     if beta == 0:  # PyTorch's rule: then not even NaN in the input counts
         return product
@@ -153,7 +159,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Return the sum of products over `dims`: the last of a and first of b, or a pair of lists of dimensions."""
+    """Return the sum of products over `dims`: the last of a and first of b, or a pair of lists of
+    dimensions.
+    """
     check_tensor(a, "tensordot", "a"), check_tensor(b, "tensordot", "b")
     if isinstance(dims, int):
         if not 0 <= dims <= min(a.ndim, b.ndim):
@@ -165,7 +173,10 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     )
     sizes, others = [a.shape[d] for d in left], [b.shape[d] for d in right]
     if sizes != others:
-        raise ShapeError(f"tensordot: sizes {sizes} of {a.shape} and {others} of {b.shape} are multiplied together")
+        raise ShapeError(
+            f"tensordot: sizes {sizes} of {a.shape} and {others} of {b.shape} are multiplied"
+            " together"
+        )
     rows = [d for d in range(a.ndim) if d not in left]
     columns = [d for d in range(b.ndim) if d not in right]
     shape = [a.shape[d] for d in rows], [b.shape[d] for d in columns]

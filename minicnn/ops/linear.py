@@ -1,7 +1,4 @@
-"""The linear layer's product, y = x w^T + b, and what to say when the shapes do not fit.
-
-Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
-"""
+"""The linear layer's product, y = x w^T + b, and what to say when the shapes do not fit."""
 
 from __future__ import annotations
 
@@ -49,7 +46,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return Linear()(x, w)
     one_dtype("linear", x, bias)
     if bias.shape not in ((w.shape[0],), (1,), ()):
-        raise ShapeError(f"linear: bias {bias.shape} does not fit weight {w.shape}; expected ({w.shape[0]},)")
+        raise ShapeError(
+            f"linear: bias {bias.shape} does not fit weight {w.shape}; expected ({w.shape[0]},)"
+        )
     return Linear()(x, w, bias)
 
 
@@ -64,13 +63,13 @@ def _linear_misfit(x: tuple[int, ...], w: tuple[int, ...]) -> str:
     if len(x) == 2 and w and x[1] % w[-1] == 0 and x[1]:
         batch = x[0] * (x[1] // w[-1])
         return (
-            f"{message}. Set in_features={x[1]}; or, if the batch has {batch} samples, a reshape before "
-            "has moved part of the batch axis into the features: use x.flatten(1)"
+            f"{message}. Set in_features={x[1]}; or, if the batch has {batch} samples, a reshape"
+            " before has moved part of the batch axis into the features: use x.flatten(1)"
         )
     if len(x) == 2 and w and x[1] and w[-1] % x[1] == 0:
         return (
-            f"{message}. Set in_features={x[1]}; or a reshape before has moved features into the batch axis: "
-            "use x.flatten(1)"
+            f"{message}. Set in_features={x[1]}; or a reshape before has moved features into the"
+            " batch axis: use x.flatten(1)"
         )
     return f"{message}. Set in_features={x[-1] if x else 1}"
 

@@ -8,7 +8,7 @@ the batch size, and so the learning rate.
 absolute error ignores how large an outlier is, but has a kink at 0. The Huber loss is the first
 near 0 and the second far away.
 
-Losses for classes are in `classification`. Tutorial: `tutorials/05_losses_and_gradient_descent`.
+Losses for classes are in `classification`.
 """
 
 from __future__ import annotations

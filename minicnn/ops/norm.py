@@ -7,7 +7,7 @@ follow.
 
 Sources: Ba, Kiros, Hinton 2016, "Layer normalization"; Wu and He 2018, "Group normalization";
 Ulyanov, Vedaldi, Lempitsky 2016, "Instance normalization"; Zhang and Sennrich 2019, "Root mean
-square layer normalization". Tutorial: `tutorials/10_batch_normalisation`.
+square layer normalization".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Norms: how large a vector or a matrix is, as (sum of |x|^p)^(1/p).
 
-p = 2 is the Euclidean length, p = 1 the sum of sizes, p = inf the largest size, and p = 0 counts what is not
-zero. Where a norm has a kink (at 0, for p = 2) its derivative is taken as 0.
+p = 2 is the Euclidean length, p = 1 the sum of sizes, p = inf the largest size, and p = 0 counts
+what is not zero. Where a norm has a kink (at 0, for p = 2) its derivative is taken as 0.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Norm2(Op):
 
 @dataclass(eq=False, repr=False)
 class NormP(Op):
-    """y = (sum of |x|^p over `dim`)^(1/p).   dx = dy sign(x) (|x| / y)^(p-1), and 0 where x = 0 or y = 0."""
+    """y = (sum of |x|^p over `dim`)^(1/p).   dx = dy sign(x) (|x| / y)^(p-1), and 0 where x = 0 or
+    y = 0.
+    """
 
     p: float
     dim: Dims
@@ -82,13 +84,16 @@ def vector_norm(
 def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """Return the Frobenius norm of matrices ("fro"), or their largest column (1) or row (inf) sum of sizes."""
+    """Return the Frobenius norm of matrices ("fro"), or their largest column (1) or row (inf) sum
+    of sizes.
+    """
     rows, columns = _two_dims("matrix_norm", A, dim)
     if ord == "fro":
         return _norm("matrix_norm", A, 2.0, (rows, columns), keepdim, dtype)
     if ord not in (1, -1, math.inf, -math.inf):
         raise UnsupportedError(
-            f"matrix_norm: ord={ord!r} is not covered (it needs singular values); use 'fro', 1, -1, inf or -inf"
+            f"matrix_norm: ord={ord!r} is not covered (it needs singular values); use 'fro', 1, -1,"
+            " inf or -inf"
         )
     summed, compared = (rows, columns) if abs(ord) == 1 else (columns, rows)
     totals = _norm("matrix_norm", A, 1.0, summed, True, dtype)
@@ -100,7 +105,9 @@ def matrix_norm(
 def linalg_norm(
     A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """Return a vector's norm (`dim` one number, or A a vector) or a matrix's; by default over all elements."""
+    """Return a vector's norm (`dim` one number, or A a vector) or a matrix's; by default over all
+    elements.
+    """
     if ord is None:
         return _norm("norm", A, 2.0, dim, keepdim, dtype)
     pair = isinstance(dim, (tuple, list)) and len(dim) == 2
@@ -113,7 +120,9 @@ def linalg_norm(
 
 def _two_dims(name: str, x: Tensor, dim: Any) -> Dims:
     if check_tensor(x, name).ndim < 2 or not isinstance(dim, (tuple, list)) or len(dim) != 2:
-        raise ShapeError(f"{name}: expected a matrix and two dimensions, got shape {x.shape}, dim={dim}")
+        raise ShapeError(
+            f"{name}: expected a matrix and two dimensions, got shape {x.shape}, dim={dim}"
+        )
     many_dims(name, dim, x.ndim)
     return tuple(d % x.ndim for d in dim)
 

@@ -1,9 +1,10 @@
 """Operands: what every public function settles before an op sees arrays.
 
-*dtypes* promote as in PyTorch (`minicnn.promotion`), and a Python number stays a number, so it never changes a
-tensor's precision. *Shapes* broadcast from the right, as in NumPy. *Dimensions* may be counted from the
-end, and NumPy's names for them (`axis`, `keepdims`) are understood. What does not fit is refused here, once,
-in the name of the function that the user called; the ops themselves check nothing.
+*dtypes* promote as in PyTorch (`minicnn.promotion`), and a Python number stays a number, so it
+never changes a tensor's precision. *Shapes* broadcast from the right, as in NumPy. *Dimensions* may
+be counted from the end, and NumPy's names for them (`axis`, `keepdims`) are understood. What does
+not fit is refused here, once, in the name of the function that the user called; the ops themselves
+check nothing.
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ def _with_number(op: Callable[[], Op], name: str, a: Any, b: Any) -> Tensor:
         raise TypeError(f"{name}: at least one operand must be a Tensor")
     if tensor.array.dtype != HALF:
         return op()(a, b)
-    # As in PyTorch, float16 meets a number in float32 and is rounded once: float16 cannot hold every
-    # number (x * 65536.0, which scales a loss, would be infinite).
+    # As in PyTorch, float16 meets a number in float32 and is rounded once: float16 cannot hold
+    # every number (x * 65536.0, which scales a loss, would be infinite).
     a, b = (x.to(np.float32) if x is tensor else x for x in (a, b))
     return op()(a, b).to(HALF)
 
@@ -164,8 +165,8 @@ def broadcasting(name: str, op: Op, *operands: Any) -> Tensor:
         if isinstance(error, ShapeError) or broadcastable(*shapes):
             raise
         raise ShapeError(
-            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast; counted from the right, "
-            "sizes must be equal or one of them 1"
+            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast; counted from the"
+            " right, sizes must be equal or one of them 1"
         ) from None
 
 
@@ -203,7 +204,8 @@ def one_dim(name: str, dim: int, ndim: int) -> int:
     limit = max(ndim, 1)
     if not -limit <= dim < limit:
         raise DimensionError(
-            f"{name}: dim {dim} is out of range for a tensor of {ndim} dimensions; use {-limit} to {limit - 1}"
+            f"{name}: dim {dim} is out of range for a tensor of {ndim} dimensions; use {-limit} to"
+            f" {limit - 1}"
         )
     return int(dim) % limit
 

@@ -1,8 +1,9 @@
 """Order: the largest, the smallest, the middle, and sorting.
 
-Functions that pick elements return PyTorch's pair (values, indices). The values are read at the indices, so the
-gradient of each goes to the one element it came from. `amax` and `amin` return no index, and equal elements share
-the gradient. NaN counts as larger than every number when sorting, and wins every contest.
+Functions that pick elements return PyTorch's pair (values, indices). The values are read at the
+indices, so the gradient of each goes to the one element it came from. `amax` and `amin` return no
+index, and equal elements share the gradient. NaN counts as larger than every number when sorting,
+and wins every contest.
 """
 
 from __future__ import annotations
@@ -109,17 +110,27 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 def _along(name: str, arg: str, input: Tensor, dim: int, keepdim: bool) -> ValuesIndices:
     d = one_dim(name, dim, check_tensor(input, name).ndim)
     _not_empty(name, input, (d,) if input.ndim else ())
-    return picked(input, d, getattr(input.array.reshape(-1) if input.ndim == 0 else input.array, arg)(d), keepdim)
+    return picked(
+        input,
+        d,
+        getattr(input.array.reshape(-1) if input.ndim == 0 else input.array, arg)(d),
+        keepdim,
+    )
 
 
 def picked(x: Tensor, dim: int, places: Any, keepdim: bool) -> ValuesIndices:
-    """Return, for each place of the other dimensions, the element of x at `places` along `dim`, and `places`."""
+    """Return, for each place of the other dimensions, the element of x at `places` along `dim`, and
+    `places`.
+    """
     xp = array_module(x.array)
     places = xp.asarray(places, dtype="int64")
     if x.ndim == 0:
         return ValuesIndices(x.clone(), wrap(places.reshape(())))
     rest = [n for d, n in enumerate(x.shape) if d != dim]
-    grid = [xp.arange(n).reshape([-1 if k == d else 1 for d in range(len(rest))]) for k, n in enumerate(rest)]
+    grid = [
+        xp.arange(n).reshape([-1 if k == d else 1 for d in range(len(rest))])
+        for k, n in enumerate(rest)
+    ]
     values = Index((*grid[:dim], places, *grid[dim:]))(x)
     indices = wrap(places.copy())  # users may change them; the backward pass needs them as they are
     if keepdim:
@@ -147,7 +158,10 @@ def _arg(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     x, shape = input.array, input.shape
     if dim is None:
         _not_empty(name, input, tuple(range(input.ndim)))
-        index, out = x.argmax() if name == "argmax" else x.argmin(), (1,) * input.ndim if keepdim else ()
+        index, out = (
+            x.argmax() if name == "argmax" else x.argmin(),
+            (1,) * input.ndim if keepdim else (),
+        )
     else:
         d = one_dim(name, dim, input.ndim)
         _not_empty(name, input, (d,) if shape else ())

@@ -35,25 +35,31 @@ class Pad(Op):
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """Return `input` with a border. `pad` lists (before, after) from the last dimension backwards.
 
-    mode: "constant" (filled with `value`, default 0), "reflect", "replicate" or "circular". Negative
-    widths cut away (constant mode only).
+    mode: "constant" (filled with `value`, default 0), "reflect", "replicate" or "circular".
+    Negative widths cut away (constant mode only).
     """
     widths = [int(n) for n in pad]
     check_tensor(input, "pad")
     if len(widths) % 2 or len(widths) > 2 * input.ndim:
         raise ShapeError(
-            f"pad: pad={tuple(pad)} must hold two numbers for each of at most {input.ndim} dimensions, the last first"
+            f"pad: pad={tuple(pad)} must hold two numbers for each of at most {input.ndim}"
+            " dimensions, the last first"
         )
     pairs = [(0, 0)] * (input.ndim - len(widths) // 2)
     pairs += [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
     if any(n + b + a < 0 for (b, a), n in zip(pairs, input.shape, strict=True)):
-        raise ShapeError(f"pad: pad={tuple(pad)} cuts away more than there is in shape {input.shape}")
+        raise ShapeError(
+            f"pad: pad={tuple(pad)} cuts away more than there is in shape {input.shape}"
+        )
     if mode in ("reflect", "replicate"):
         return _pad_with_itself(input, pairs, mode)
     if any(b < 0 or a < 0 for b, a in pairs):  # negative widths cut away first
         input = getitem(
             input,
-            tuple(slice(max(0, -b), n - max(0, -a)) for (b, a), n in zip(pairs, input.shape, strict=True)),
+            tuple(
+                slice(max(0, -b), n - max(0, -a))
+                for (b, a), n in zip(pairs, input.shape, strict=True)
+            ),
         )
         pairs = [(max(0, b), max(0, a)) for b, a in pairs]
     if mode != "constant":
@@ -129,7 +135,9 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
     shifts, dims = ((v,) if isinstance(v, int) else tuple(v) for v in (shifts, dims))
     if len(shifts) != len(dims) or not shifts:
-        raise ShapeError(f"roll: shifts={shifts} and dims={dims} must be equally many, at least one")
+        raise ShapeError(
+            f"roll: shifts={shifts} and dims={dims} must be equally many, at least one"
+        )
     for shift, dim in zip(shifts, dims, strict=True):
         d = one_dim("roll", dim, input.ndim)
         n = input.shape[d]

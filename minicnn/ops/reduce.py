@@ -1,8 +1,8 @@
 """Reductions: sums, means, variances and products over some or all dimensions.
 
-*Conventions.* `dim` is a number, a tuple of numbers, or None for all; `keepdim` leaves the reduced dimensions
-with size 1. The gradient of a reduction is its output's gradient, stretched back over the
-dimensions that were reduced.
+*Conventions.* `dim` is a number, a tuple of numbers, or None for all; `keepdim` leaves the reduced
+dimensions with size 1. The gradient of a reduction is its output's gradient, stretched back over
+the dimensions that were reduced.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from .order import amax, stretch
 
 
 def total(x: Any, dim: Dims, keepdim: bool) -> Any:
-    """Return the sum of an array, of float16 in float32: a long sum in float16 would lose its small terms."""
+    """Return the sum of an array, of float16 in float32: a long sum in float16 would lose its small
+    terms.
+    """
     return x.sum(dim, "float32" if x.dtype == HALF else None, keepdims=keepdim)
 
 
@@ -57,7 +59,9 @@ class Mean(Op):
 
     def forward(self, x: Any) -> Any:
         n = count(x.shape, self.dim)
-        return (total(x, self.dim, self.keepdim) * (1.0 / n if n else math.nan)).astype(x.dtype, copy=False)
+        return (total(x, self.dim, self.keepdim) * (1.0 / n if n else math.nan)).astype(
+            x.dtype, copy=False
+        )
 
     def dx(self, dy: Tensor) -> Tensor:
         n = count(self.shapes[0], self.dim)
@@ -68,8 +72,8 @@ class Mean(Op):
 class Var(Op):
     """y = sum of (x - mean)^2 over `dim`, divided by n - correction.
 
-    dx = dy 2 (x - mean) / (n - correction): the mean's own derivative drops out, because deviations from the
-    mean sum to zero. correction = 1 makes the estimate unbiased (Bessel).
+    dx = dy 2 (x - mean) / (n - correction): the mean's own derivative drops out, because deviations
+    from the mean sum to zero. correction = 1 makes the estimate unbiased (Bessel).
     """
 
     dim: Dims
@@ -126,7 +130,9 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     check_tensor(input, "mean")
     input = input if dtype is None else input.to(as_dtype(dtype))
     if input.dtype.kind != "f":
-        raise DTypeError(f"mean: expected a floating tensor, got {input.dtype}; use .float().mean()")
+        raise DTypeError(
+            f"mean: expected a floating tensor, got {input.dtype}; use .float().mean()"
+        )
     return Mean(many_dims("mean", dim, input.ndim), keepdim)(input)
 
 
@@ -153,10 +159,17 @@ def std(
 
 
 def _variance(
-    name: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None
+    name: str,
+    input: Tensor,
+    dim: Any,
+    unbiased: bool | None,
+    keepdim: bool,
+    correction: float | None,
 ) -> Tensor:
     if check_tensor(input, name).dtype.kind != "f":
-        raise DTypeError(f"{name}: expected a floating tensor, got {input.dtype}; use .float().{name}()")
+        raise DTypeError(
+            f"{name}: expected a floating tensor, got {input.dtype}; use .float().{name}()"
+        )
     if isinstance(dim, bool):  # PyTorch's older form var(unbiased)
         dim, unbiased = None, dim
     if unbiased is not None or correction is None:
@@ -184,11 +197,13 @@ def _mean_like(
 
 @method()
 @numpy_names
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """Return the product over `dim`; integers multiply in int64.
 
-    The factors are multiplied pairwise, as in a tournament: log2(n) products of halves. Its gradients
-    are right with any number of zeros, unlike y / x.
+    The factors are multiplied pairwise, as in a tournament: log2(n) products of halves. Its
+    gradients are right with any number of zeros, unlike y / x.
     """
     check_tensor(input, "prod")
     if dtype is not None:
@@ -237,8 +252,8 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the running product along `dim`; integers multiply in int64.
 
-    Each of log2(n) rounds multiplies in the products that end 1, 2, 4 ... places before; gradients are right
-    with any number of zeros.
+    Each of log2(n) rounds multiplies in the products that end 1, 2, 4 ... places before; gradients
+    are right with any number of zeros.
     """
     check_tensor(input, "cumprod")
     if dtype is not None:
@@ -250,7 +265,9 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
         return input.clone()
     y, n, reach = input * 1, input.shape[d], 1
     while reach < n:
-        y = cat([y.narrow(d, 0, reach), y.narrow(d, reach, n - reach) * y.narrow(d, 0, n - reach)], d)
+        y = cat(
+            [y.narrow(d, 0, reach), y.narrow(d, reach, n - reach) * y.narrow(d, 0, n - reach)], d
+        )
         reach *= 2
     return y
 
@@ -260,8 +277,8 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """Return log(sum(exp(input))) over `dim`.
 
-    The largest element is taken out first, because exp(x) overflows for large x; it counts as a constant, since the
-    result does not depend on it.
+    The largest element is taken out first, because exp(x) overflows for large x; it counts as a
+    constant, since the result does not depend on it.
     """
     x = floating(input, "logsumexp")
     dims = many_dims("logsumexp", dim, x.ndim)

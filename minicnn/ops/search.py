@@ -38,7 +38,8 @@ def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:  # fmt: skip
-    """Return the distinct elements (or slices along `dim`), sorted; with their inverse and counts if asked.
+    """Return the distinct elements (or slices along `dim`), sorted; with their inverse and counts
+    if asked.
 
     input equals output[inverse]; `sorted=False` sorts as well, since any order will do.
     """
@@ -46,7 +47,9 @@ def unique(
     if dim is not None:
         axis = one_dim("unique", dim, input.ndim)
         if array_module(array) is not np:
-            raise UnsupportedError("unique: dim is not covered on a GPU; move the tensor with .cpu()")
+            raise UnsupportedError(
+                "unique: dim is not covered on a GPU; move the tensor with .cpu()"
+            )
     found = array_module(array).unique(
         array, return_inverse=return_inverse, return_counts=return_counts, axis=axis
     )
@@ -69,8 +72,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise DTypeError(f"bincount: expected integers, got {input.dtype}")
     if array.ndim != 1 or (array.size and int(array.min()) < 0) or minlength < 0:
         raise ArgumentError(
-            f"bincount: expected one dimension of numbers not below 0, and minlength not below 0; got "
-            f"{input.shape}, minlength={minlength}"
+            "bincount: expected one dimension of numbers not below 0, and minlength not below 0;"
+            f" got {input.shape}, minlength={minlength}"
         )
     if weights is not None and weights.shape != input.shape:
         raise ShapeError(f"bincount: weights {weights.shape} and input {input.shape} differ")

@@ -1,11 +1,12 @@
 """Shapes: the same numbers seen otherwise. None of these ops computes anything.
 
-*Views.* reshape, permute, expand, indexing by slices and their relatives share memory with their input wherever
-it can be, so changing one in place changes the other, as in PyTorch.
+*Views.* reshape, permute, expand, indexing by slices and their relatives share memory with their
+input wherever it can be, so changing one in place changes the other, as in PyTorch.
 
-*Where a view has to be a copy.* minicnn keeps images channels-last in memory, though their shape is (N, C, H, W).
-`view(N, -1)` of such a tensor must copy where PyTorch would not. The two are then "twins":
-while both are alive, changing either in place raises, instead of leaving the other behind unseen.
+*Where a view has to be a copy.* minicnn keeps images channels-last in memory, though their shape is
+(N, C, H, W). `view(N, -1)` of such a tensor must copy where PyTorch would not. The two are then
+"twins": while both are alive, changing either in place raises, instead of leaving the other behind
+unseen.
 """
 
 from __future__ import annotations
@@ -103,21 +104,25 @@ def _batch_hint(shape: Dims, size: Dims) -> str:
     if len(shape) < 2:
         return ""
     return (
-        f". To keep the batch axis of {shape[0]}, use flatten(1) or {size and 'reshape'}({shape[0]}, -1): "
-        f"it gives ({shape[0]}, {math.prod(shape[1:])})"
+        f". To keep the batch axis of {shape[0]}, use flatten(1) or"
+        f" {size and 'reshape'}({shape[0]}, -1): it gives ({shape[0]}, {math.prod(shape[1:])})"
     )
 
 
 @method()
 def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """Return `input` in another shape (one size may be -1); a view where possible."""
-    size = _fill_in("reshape", as_shape("reshape", sizes, shape), check_tensor(input, "reshape").shape)
+    size = _fill_in(
+        "reshape", as_shape("reshape", sizes, shape), check_tensor(input, "reshape").shape
+    )
     return _reshape(input, size)
 
 
 @method()
 def view(self: Tensor, *shape: Any) -> Tensor:
-    """Return this tensor in another shape, sharing memory; raise where its layout does not allow it."""
+    """Return this tensor in another shape, sharing memory; raise where its layout does not allow
+    it.
+    """
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
         raise UnsupportedError(f"view: reading memory as {shape[0]} is not covered; use .to(dtype)")
     size = _fill_in("view", as_shape("view", shape), self.shape)
@@ -134,8 +139,8 @@ def _reshape(x: Tensor, size: Dims, must_share: bool = False) -> Tensor:
         may_share = _can_view(seen.shape, seen.strides, size)
     if must_share and not may_share:
         raise ShapeError(
-            f"view: shape {x.shape} with strides {x.stride()} cannot be seen as {size} without a copy; "
-            "use reshape, or contiguous() first"
+            f"view: shape {x.shape} with strides {x.stride()} cannot be seen as {size} without a"
+            " copy; use reshape, or contiguous() first"
         )
     if may_share and not shares:
         become_twins(base, y)
@@ -143,7 +148,9 @@ def _reshape(x: Tensor, size: Dims, must_share: bool = False) -> Tensor:
 
 
 def become_twins(x: Tensor, y: Tensor) -> None:
-    """Note in both that PyTorch would keep them in one memory: neither may be changed while the other lives."""
+    """Note in both that PyTorch would keep them in one memory: neither may be changed while the
+    other lives.
+    """
     for one, other in ((x, y), (y, x)):
         living = [ref for ref in one._twins if ref() is not None]
         one._twins = (*living, weakref.ref(other))
@@ -152,7 +159,8 @@ def become_twins(x: Tensor, y: Tensor) -> None:
 def logical(x: Tensor) -> np.ndarray:
     """Return a stand-in for the array of `x`, without memory, laid out as PyTorch's would be.
 
-    There, a new tensor is row-major whatever its kernels prefer, and views follow from the strides of their base.
+    There, a new tensor is row-major whatever its kernels prefer, and views follow from the strides
+    of their base.
     """
     base = x if x._base is None else x._base
     array = base.array
@@ -179,7 +187,9 @@ def _stand_in(shape: Dims, strides: Dims | None, itemsize: int = 1) -> np.ndarra
 def _is_dense(array: Any) -> bool:
     """Whether the elements fill a block of memory, in some order of the dimensions."""
     expected = array.itemsize
-    for step, n in sorted((step, n) for step, n in zip(array.strides, array.shape, strict=True) if n != 1):
+    for step, n in sorted(
+        (step, n) for step, n in zip(array.strides, array.shape, strict=True) if n != 1
+    ):
         if step != expected:
             return array.size == 0
         expected *= n
@@ -189,7 +199,8 @@ def _is_dense(array: Any) -> bool:
 def _can_view(shape: Dims, strides: Dims, size: Dims) -> bool:
     """Whether elements so laid out can be seen in another `size` in place.
 
-    Where a step in memory is irregular, the old shape is cut into runs; each cut must be one in `size` too.
+    Where a step in memory is irregular, the old shape is cut into runs; each cut must be one in
+    `size` too.
     """
     if 0 in shape:
         return True
@@ -327,7 +338,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 def t(input: Tensor) -> Tensor:
     """Return the transpose of a matrix; a view."""
     if check_tensor(input, "t").ndim > 2:
-        raise ShapeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose")
+        raise ShapeError(
+            f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose"
+        )
     return Permute(tuple(reversed(range(input.ndim))))(input)
 
 
@@ -355,12 +368,15 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
     size = as_shape("expand", sizes)
     lead = len(size) - self.ndim
     if lead < 0:
-        raise ShapeError(f"expand: {size} has fewer dimensions than the tensor's shape {self.shape}")
+        raise ShapeError(
+            f"expand: {size} has fewer dimensions than the tensor's shape {self.shape}"
+        )
     full = tuple(self.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(size))
     for i, n in enumerate(full):
         if n < 0 or (i >= lead and self.shape[i - lead] not in (1, n)):
             raise ShapeError(
-                f"expand: {self.shape} cannot become {size}; only dimensions of size 1 can be stretched"
+                f"expand: {self.shape} cannot become {size}; only dimensions of size 1 can be"
+                " stretched"
             )
     return Expand(full)(self)
 

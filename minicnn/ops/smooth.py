@@ -6,8 +6,6 @@ flatten out. `sigmoid` and `tanh` are in `elementwise`.
 
 Where the derivative needs something costly that forward has already computed, the op is fused:
 forward keeps it for `fast_backward`, and `reference` states the function for second derivatives.
-
-Tutorial: `tutorials/08_activations`.
 """
 
 from __future__ import annotations

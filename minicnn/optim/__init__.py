@@ -2,8 +2,6 @@
 
 >>> optimizer = minicnn.optim.Adam(model.parameters(), lr=1e-3)
 >>> scheduler = minicnn.optim.lr_scheduler.StepLR(optimizer, step_size=10)
-
-Tutorial: `tutorials/`, the chapter on optimization.
 """
 
 from __future__ import annotations

@@ -11,8 +11,6 @@ Everything it does is in `_train_epoch`, and could be written by hand in ten lin
 
 Around it: moving batches to the device, measuring, validating, a history, callbacks, and
 checkpoints.
-
-Tutorial: `tutorials/08_training`.
 """
 
 from __future__ import annotations
