@@ -59,7 +59,7 @@ class TorchLike:
         self.model.load_state_dict({n: self.lib.from_numpy(w) for n, w in weights.items()})
 
     def check(self) -> list[float]:
-        """Return values to compare: of the output, and the losses of three steps without dropout."""
+        """Return values to compare: of the output, and three steps' losses without dropout."""
         drops = [m for m in self.model.modules() if isinstance(m, self.nn.Dropout)]
         rates = [m.p for m in drops]
         for m in drops:

@@ -34,7 +34,10 @@ class device:  # lower case, as in PyTorch
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: str | device, index: int | None = None):
+    type: str
+    index: int | None
+
+    def __init__(self, type: Any, index: int | None = None):
         if isinstance(type, device):
             type, index = type.type, type.index
         elif ":" in str(type):
@@ -110,7 +113,7 @@ class cuda:
         # `import cupy` succeeds without a GPU and fails at the first array: so make one.
         if cls._state is None:
             try:
-                import cupy  # type: ignore[import-not-found]
+                import cupy
 
                 if not cupy.cuda.is_available():
                     cls._state = None, "CuPy is installed, but it finds no CUDA GPU or driver"

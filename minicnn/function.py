@@ -71,7 +71,7 @@ class Context:
 
 
 class Function:
-    """The base of operations with a hand-written derivative; see the module's text. Call `apply`."""
+    """The base of operations with a hand-written derivative; see above. Call `apply`."""
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
@@ -84,7 +84,7 @@ class Function:
         with no_grad():
             if cls.setup_context is None:
                 result = cls.forward(ctx, *inputs)
-            else:  # PyTorch's second form: forward without ctx, and what to keep in a method of its own
+            else:  # PyTorch's second form: forward without ctx, keeping apart
                 result = cls.forward(*inputs)
                 cls.setup_context(ctx, inputs, result)
         outputs = list(result) if isinstance(result, tuple) else [result]

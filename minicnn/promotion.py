@@ -18,7 +18,11 @@ from .errors import DTypeError
 FLOATS = ("float16", "float32", "float64")
 SUPPORTED = (*FLOATS, "bool", "uint8", "int8", "int16", "int32", "int64")
 _SUPPORTED = {np.dtype(name) for name in SUPPORTED}
-_ALIASES = {float: np.dtype("float64"), int: np.dtype("int64"), bool: np.dtype("bool")}
+_ALIASES: dict[Any, np.dtype] = {
+    float: np.dtype("float64"),
+    int: np.dtype("int64"),
+    bool: np.dtype("bool"),
+}
 _ALIASES |= {"float": np.dtype("float32"), "double": np.dtype("float64")}
 _ALIASES |= {"half": np.dtype("float16"), "long": np.dtype("int64"), "int": np.dtype("int32")}
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
@@ -42,7 +46,7 @@ def set_default_dtype(d: Any) -> None:
 
 def as_dtype(dtype: Any) -> np.dtype:
     """Return `dtype` as one of the supported NumPy dtypes."""
-    found = _ALIASES.get(dtype) if isinstance(dtype, (str, type)) else None
+    found: np.dtype | None = _ALIASES.get(dtype) if isinstance(dtype, (str, type)) else None
     if found is None:
         try:
             found = np.dtype(dtype)

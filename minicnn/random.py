@@ -16,7 +16,7 @@ DEFAULT_SEED = 67280421310721
 
 
 class Generator:
-    """A stream of random numbers: ``Generator().manual_seed(0)``. `numpy` is the NumPy generator."""
+    """A stream of random numbers: ``Generator().manual_seed(0)``. `numpy` is NumPy's."""
 
     def __init__(self, device: Any = "cpu"):
         self.device = device

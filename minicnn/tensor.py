@@ -263,7 +263,7 @@ class Tensor(Variable):
         return node is not None and node.retain is not None and node.retain() is self
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-        """Call `hook(gradient)` when this tensor's gradient is known; what it returns replaces it."""
+        """Call `hook(gradient)` when this tensor's gradient is known; its result replaces it."""
         if not self.requires_grad:
             raise GraphError("register_hook: this tensor does not require a gradient")
         holder = node_of(self)

@@ -185,7 +185,7 @@ def each(function: Callable[..., Any], pieces: Sequence[tuple]) -> list[Any]:
 
 
 def add_up(function: Callable[..., None], pieces: Sequence[tuple], total: Any) -> None:
-    """Call function(*piece, total) for every piece; each thread adds to a total of its own first."""
+    """Call function(*piece, total) for every piece; each thread has its own first."""
     count = 1 if _here.in_pool else min(get_num_threads(), len(pieces))
     totals = [total, *(total * 0 for _ in range(count - 1))]
 

@@ -28,14 +28,16 @@ import minicnn.nn.functional
 from minicnn.errors import UnsupportedError
 
 DTYPES = {
-    torch.float64: "float64", torch.float32: "float32", torch.float16: "float16", torch.int64: "int64",
-    torch.int32: "int32", torch.int16: "int16", torch.int8: "int8", torch.uint8: "uint8", torch.bool: "bool",
+    torch.float64: "float64", torch.float32: "float32", torch.float16: "float16", torch.int64:
+    "int64", torch.int32: "int32", torch.int16: "int16", torch.int8: "int8", torch.uint8:
+    "uint8", torch.bool: "bool",
 }  # fmt: skip
 TOLERANCES = {"float16": (2e-2, 5e-3), "float32": (2e-5, 2e-5), "float64": (1e-9, 1e-9)}
 # Drawn from different streams, or not set at all: only shape and dtype can agree.
 RANDOM = {
-    "normal", "uniform", "randn", "randn_like", "rand_like", "randint", "randint_like", "multinomial",
-    "bernoulli", "empty", "empty_like", "new_empty", "nn.functional.dropout", "nn.functional.dropout2d",
+    "normal", "uniform", "randn", "randn_like", "rand_like", "randint", "randint_like",
+    "multinomial", "bernoulli", "empty", "empty_like", "new_empty", "nn.functional.dropout",
+    "nn.functional.dropout2d",
 }  # fmt: skip
 # OpInfos whose inputs stand in another order than the function's parameters.
 REORDERED = {
@@ -325,7 +327,7 @@ def gradient_difference(y: Any, theirs: Any, z: Any, ours: Any, second: bool) ->
     except RuntimeError:
         return None  # PyTorch has no derivative here
     grad = minicnn.autograd.grad
-    options = dict(retain_graph=True, allow_unused=True)
+    options = {"retain_graph": True, "allow_unused": True}
     for recorded in (False, True):
         found = grad([b for _, b in outs], leaves[1], our_seeds, create_graph=recorded, **options)
         for i, (e, f) in enumerate(zip(expected, found, strict=True)):

@@ -20,7 +20,7 @@ NORMS = (2.0, 1, 3, 0.5, 0, math.inf, "inf", -math.inf)
 def parameters(dtype="float64", scale=1.0, seed=0):
     """Leaves with gradients, and one without."""
     rng = np.random.default_rng(seed)
-    params = [minicnn.zeros(*shape, dtype=dtype, requires_grad=True) for shape in SHAPES]
+    params = [minicnn.zeros(shape, dtype=dtype, requires_grad=True) for shape in SHAPES]
     for p in params:
         p.grad = minicnn.tensor(np.asarray(scale * rng.standard_normal(p.shape), dtype))
     return [*params, minicnn.zeros(2, dtype=dtype, requires_grad=True)]
@@ -159,7 +159,7 @@ def test_a_vector_and_back_is_the_identity():
     params = [minicnn.tensor(rng.standard_normal(s), requires_grad=True) for s in SHAPES]
     vector = utils.parameters_to_vector(iter(params))
     np.testing.assert_array_equal(vector.array, flat([p.array for p in params]))
-    others = [minicnn.zeros(*s, dtype="float64", requires_grad=True) for s in SHAPES]
+    others = [minicnn.zeros(s, dtype="float64", requires_grad=True) for s in SHAPES]
     utils.vector_to_parameters(vector, iter(others))
     for p, q in zip(params, others, strict=True):
         np.testing.assert_array_equal(p.array, q.array)

@@ -15,6 +15,7 @@ from minicnn.errors import AnomalyError, ArgumentError, ShapeError
 from minicnn.optim import SGD, Adam
 from minicnn.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
 from minicnn.training import LambdaCallback, Trainer
+from minicnn.training.batches import samples_in
 from minicnn.training.metrics import accuracy, top_k_accuracy
 
 RNG = np.random.default_rng(0)
@@ -129,6 +130,15 @@ def test_a_seed_makes_a_training_independent_of_what_was_drawn_before():
         model, optimizer = make(dropout=0.5)
         minicnn.rand(noise + 1)
         Trainer(model, optimizer, seed=7).fit(PAIR, 2, verbose=False)
+        results.append(weights(model))
+    assert same(*results)
+
+
+def test_fit_trains_in_training_mode_whatever_the_mode_was():
+    results = []
+    for mode in (True, False):
+        model, optimizer = make(dropout=0.5)
+        Trainer(model.train(mode), optimizer).fit(PAIR, 1, verbose=False)
         results.append(weights(model))
     assert same(*results)
 
@@ -304,6 +314,23 @@ def test_on_a_terminal_there_is_a_bar_with_loss_accuracy_and_speed(monkeypatch, 
     assert "epoch 1/1" in shown and "/90" in shown and "samples/s" in shown
     assert shown.endswith("\r")  # the bar has been wiped away
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("loader", "count"),
+    [
+        (DataLoader(Rows(), 40), 90),
+        (DataLoader(Rows(), 40, shuffle=True, drop_last=True), 80),
+        (DataLoader(Rows(), sampler=range(7)), 7),
+        (DataLoader(Rows(), batch_sampler=[[1, 2], [3]]), None),
+        (DataLoader(Rows(), None), None),
+        (DataLoader(Stream(), 40), None),
+        ([PAIR], None),
+    ],
+    ids=["all", "drop-last", "sampler", "batch-sampler", "single", "stream", "list"],
+)
+def test_the_bar_knows_how_many_samples_will_come(loader, count):
+    assert samples_in(loader) == count
 
 
 def test_silence_can_be_asked_for(capsys):

@@ -133,7 +133,7 @@ class Floor(Op):
 
 @dataclass(eq=False, repr=False)
 class RoundedDiv(Op):
-    """y = a / b, rounded down ("floor") or towards zero ("trunc").   da = db = 0 between its jumps."""
+    """y = a / b, rounded down ("floor") or towards zero ("trunc").   da = db = 0."""
 
     rounding: str
 
@@ -340,6 +340,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 subtract, multiply, divide, true_divide, negative = sub, mul, div, div, neg
 __all__ = [
-    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative",
-    "positive", "pow", "floor_divide", "remainder", "rsub", "addcmul", "addcdiv", "lerp",
+    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg",
+    "negative", "positive", "pow", "floor_divide", "remainder", "rsub", "addcmul", "addcdiv",
+    "lerp",
 ]  # fmt: skip

@@ -72,7 +72,7 @@ class Clamp(Op):
         return y if high is None else xp.minimum(y, high)
 
     def dx(self, dy: Tensor, x: Tensor, low: Any, high: Any) -> Tensor:
-        inside = None if low is None else x >= low
+        inside: Any = None if low is None else x >= low
         if high is not None:
             inside = x <= high if inside is None else inside & (x <= high)
         return where(inside, dy, 0.0)
@@ -102,7 +102,7 @@ class Untracked(Op):
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """Return `input` where `condition` holds, else `other`. With the condition alone: its indices."""
+    """Return `input` where `condition` holds, else `other`. Alone: its indices."""
     check_tensor(condition, "where", "condition")
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
@@ -265,7 +265,8 @@ def bitwise_not(input: Tensor) -> Tensor:
 
 clip = clamp
 __all__ = [
-    "where", "maximum", "minimum", "clamp", "clip", "clamp_min", "clamp_max", "eq", "ne", "lt", "le", "gt", "ge",
-    "less", "less_equal", "greater", "greater_equal", "not_equal", "logical_and", "logical_or", "logical_xor",
-    "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
+    "where", "maximum", "minimum", "clamp", "clip", "clamp_min", "clamp_max", "eq", "ne", "lt",
+    "le", "gt", "ge", "less", "less_equal", "greater", "greater_equal", "not_equal",
+    "logical_and", "logical_or", "logical_xor", "logical_not", "bitwise_and", "bitwise_or",
+    "bitwise_xor", "bitwise_not",
 ]  # fmt: skip

@@ -178,7 +178,7 @@ full_like = like("full_like", full)
 def _new(name: str, maker: Callable) -> None:
     def function(self: Tensor, *arguments: Any, dtype: Any = None, device: Any = None,
                  requires_grad: bool = False, **keywords: Any) -> Tensor:  # fmt: skip
-        options = dict(dtype=dtype or self.dtype, device=device or self.device)
+        options = {"dtype": dtype or self.dtype, "device": device or self.device}
         return maker(*arguments, requires_grad=requires_grad, **options, **keywords)
 
     function.__name__ = function.__qualname__ = "new_" + name
@@ -186,14 +186,15 @@ def _new(name: str, maker: Callable) -> None:
     method("new_" + name)(function)
 
 
-for _name, _maker in {
+_MAKERS: dict[str, Callable] = {
     "zeros": zeros, "ones": ones, "empty": empty, "full": full, "tensor": tensor
-}.items():  # fmt: skip
+}  # fmt: skip
+for _name, _maker in _MAKERS.items():
     _new(_name, _maker)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Return int64 zeros of shape (*, num_classes) with a 1 at each label (-1: largest label + 1)."""
+    """Return int64 zeros of shape (*, num_classes) with a 1 at each label (-1: largest + 1)."""
     labels = check_tensor(tensor, "one_hot", "tensor")
     if labels.dtype != np.int64:
         raise DTypeError(f"one_hot: labels must be int64, not {labels.dtype}; use .long()")
@@ -262,6 +263,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 __all__ = [
-    "full", "zeros", "ones", "empty", "arange", "linspace", "logspace", "eye", "zeros_like", "ones_like",
-    "empty_like", "full_like", "allclose", "isclose", "equal", "meshgrid",
+    "full", "zeros", "ones", "empty", "arange", "linspace", "logspace", "eye", "zeros_like",
+    "ones_like", "empty_like", "full_like", "allclose", "isclose", "equal", "meshgrid",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from .shape import movedim
 
 @dataclass(eq=False, repr=False)
 class Triangle(Op):
-    """y = x above (or below) a diagonal of its last two dimensions, else 0.   dx = the same of dy."""
+    """y = x above (or below) a diagonal of its last two axes, else 0.   dx = the same of dy."""
 
     which: str
     diagonal: int

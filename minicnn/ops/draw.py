@@ -29,8 +29,8 @@ def _stream(generator: Any) -> np.random.Generator:
 
 def _random(name: str, draw: Callable, doc: str) -> Callable:
     def function(
-        *numbers: Any, size: Any = None, generator: Any = None, dtype: Any = None, device: Any = None,
-        requires_grad: bool = False, pin_memory: bool = False,
+        *numbers: Any, size: Any = None, generator: Any = None, dtype: Any = None,
+        device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
     ) -> Tensor:  # fmt: skip
         shape = sizes(name, numbers, size)
         dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
@@ -79,7 +79,7 @@ def randint(
         raise ArgumentError(f"randint: high must be above low, got low={low}, high={high}")
     dtype = as_dtype(np.int64 if dtype is None else dtype)
     if dtype.kind != "f":
-        limits = (0, 1) if dtype == bool else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        limits = (0, 1) if dtype == np.bool_ else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if low < limits[0] or high > limits[1] + 1:
             raise ArgumentError(f"randint: {low} to {high} is out of the range of {dtype}")
     values = _stream(generator).integers(low, high, sizes("randint", (size,)))
@@ -120,7 +120,7 @@ def normal(
     low = std.array.min(initial=0) if isinstance(std, Tensor) else std
     if low < 0:
         raise ArgumentError(f"normal: std must not be negative, got {low}")
-    options = dict(generator=generator, dtype=dtype, device=device)
+    options = {"generator": generator, "dtype": dtype, "device": device}
     mean, std = (x.detach() if isinstance(x, Tensor) else x for x in (mean, std))
     return (randn(size, **options) * std + mean).to(dtype).requires_grad_(requires_grad)
 
@@ -233,6 +233,6 @@ def random_(self: Tensor, *bounds: int, generator: Any = None) -> Tensor:
 
 
 __all__ = [
-    "rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like",
-    "randint_like",
+    "rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like",
+    "randn_like", "randint_like",
 ]  # fmt: skip

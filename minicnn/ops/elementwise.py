@@ -284,6 +284,6 @@ erf = _public(Erf, "Return the error function.")
 
 absolute = abs
 __all__ = [
-    "abs", "absolute", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2",
-    "log10", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf",
+    "abs", "absolute", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log",
+    "log2", "log10", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf",
 ]  # fmt: skip

@@ -33,7 +33,7 @@ def along(dim: int, index: Any) -> tuple:
 
 
 def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Any]:
-    """Return `dim` from the front, and the index as an array, after checking that they fit `input`."""
+    """Return `dim` from the front, and the index as an array, after checking that they fit."""
     check_tensor(input, name), check_tensor(index, name, "index")
     d = one_dim(name, dim, input.ndim)
     array = index.array
@@ -267,6 +267,6 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 
 __all__ = [
-    "gather", "take_along_dim", "scatter_add", "scatter", "index_select", "index_add", "index_fill",
-    "masked_select", "masked_fill", "take",
+    "gather", "take_along_dim", "scatter_add", "scatter", "index_select", "index_add",
+    "index_fill", "masked_select", "masked_fill", "take",
 ]  # fmt: skip

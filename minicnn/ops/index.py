@@ -64,7 +64,7 @@ class IndexAdd(Op):
 
 
 def is_basic(index: tuple) -> bool:
-    """Whether an index has only numbers, slices, None and `...`, so that reading it gives a view."""
+    """Whether an index has only numbers, slices, None and `...`, so that it gives a view."""
     return all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in index)
 
 
@@ -84,16 +84,16 @@ def as_index(x: Tensor, index: Any) -> tuple[tuple, tuple | None]:
     for part in _parts(index):
         if part is Ellipsis:
             if Ellipsis not in basic:  # a second one has nothing left to stand for
-                basic.append(part), advanced.append(part)
+                basic.append(part)
+                advanced.append(part)
         elif part is None or isinstance(part, slice):
-            (
-                basic.append(part if part is None else _checked_slice(part)),
-                advanced.append(EVERYTHING),
-            )
+            basic.append(part if part is None else _checked_slice(part))
+            advanced.append(EVERYTHING)
         else:
             part = _number_or_array(x, part)
             if isinstance(part, bool):  # a new dimension, of size 1 if True and of size 0 if not
-                basic.append(None), advanced.append(_like(x, np.zeros(int(part), np.int64)))
+                basic.append(None)
+                advanced.append(_like(x, np.zeros(int(part), np.int64)))
             elif isinstance(part, int):
                 basic.append(part)
             else:
@@ -186,9 +186,9 @@ def read(x: Tensor, index: tuple) -> Tensor:
 
 def check_masks(x: Tensor, index: tuple) -> None:
     """Raise if a mask in `index` has another shape than the dimensions it stands for."""
-    sizes = [i.ndim if getattr(i, "dtype", None) == bool else int(i is not None) for i in index]
+    sizes = [i.ndim if getattr(i, "dtype", None) == np.bool_ else int(i is not None) for i in index]
     for k, part in enumerate(index):
-        if getattr(part, "dtype", None) == bool:
+        if getattr(part, "dtype", None) == np.bool_:
             after_dots = any(i is Ellipsis for i in index[:k])
             start = x.ndim - sum(sizes[k:]) if after_dots else sum(sizes[:k])
             if x.shape[start : start + part.ndim] != part.shape:

@@ -218,6 +218,6 @@ def repeat_interleave(
 
 concat = concatenate = cat
 __all__ = [
-    "cat", "concat", "concatenate", "stack", "hstack", "vstack", "narrow", "select", "split", "chunk", "unbind",
-    "tile", "repeat_interleave",
+    "cat", "concat", "concatenate", "stack", "hstack", "vstack", "narrow", "select", "split",
+    "chunk", "unbind", "tile", "repeat_interleave",
 ]  # fmt: skip

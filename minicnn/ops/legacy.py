@@ -46,8 +46,8 @@ LongTensor, IntTensor = TensorType("LongTensor", "int64"), TensorType("IntTensor
 ShortTensor, CharTensor = TensorType("ShortTensor", "int16"), TensorType("CharTensor", "int8")
 ByteTensor = TensorType("ByteTensor", "uint8")
 _TYPES = (
-    FloatTensor, DoubleTensor, HalfTensor, BoolTensor, LongTensor, IntTensor, ShortTensor, CharTensor,
-    ByteTensor,
+    FloatTensor, DoubleTensor, HalfTensor, BoolTensor, LongTensor, IntTensor, ShortTensor,
+    CharTensor, ByteTensor,
 )  # fmt: skip
 
 

@@ -82,7 +82,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _of_rank(name: str, rank_a: int, rank_b: int) -> Callable:
-    """Return matmul restricted to operands of the given ranks, as PyTorch's `name`, and a method."""
+    """Return matmul restricted to operands of the given ranks, as a function and a method."""
 
     def function(input: Tensor, other: Tensor) -> Tensor:
         a, b = check_tensor(input, name), check_tensor(other, name, "other")
@@ -187,5 +187,6 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 
 ger = outer
 __all__ = [
-    "matmul", "mm", "bmm", "mv", "dot", "addmm", "addmv", "baddbmm", "outer", "ger", "inner", "tensordot",
+    "matmul", "mm", "bmm", "mv", "dot", "addmm", "addmv", "baddbmm", "outer", "ger", "inner",
+    "tensordot",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ class NormP(Op):
 def norm(
     input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:
-    """Return the p-norm over `dim`: (sum |x|^p)^(1/p); "fro" is p = 2; inf, -inf and 0 are covered."""
+    """Return the p-norm over `dim`: (sum |x|^p)^(1/p); "fro" is p = 2; also inf, -inf and 0."""
     if isinstance(p, str) and p != "fro":
         raise UnsupportedError(f"norm: p={p!r} is not covered; use a number or 'fro'")
     return _norm("norm", input, 2.0 if p in ("fro", None) else float(p), dim, keepdim, dtype)

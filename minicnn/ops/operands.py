@@ -187,7 +187,7 @@ def broadcasting_shape(name: str, *shapes: Dims) -> Dims:
 
 
 def as_shape(name: str, given: tuple, keyword: Any = None) -> Dims:
-    """Return sizes, given as separate numbers, as one sequence or by keyword, as a tuple of ints."""
+    """Return sizes, given as separate numbers, a sequence or by keyword, as a tuple."""
     if keyword is not None:
         given = (keyword,)
     sizes = tuple(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given

@@ -35,7 +35,7 @@ def stretch(dy: Tensor, shape: Dims, dim: Dims, keepdim: bool) -> Tensor:
 
 @dataclass(eq=False, repr=False)
 class Extremum(Op):
-    """y = the largest (or smallest) x over `dim`.   dx = dy at the extremum; ties share it equally."""
+    """y = the largest (or smallest) x over `dim`.   dx = dy there; ties share it equally."""
 
     which: str
     dim: Dims
@@ -101,7 +101,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 @method()
 @numpy_names
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-    """Return the smallest element; along `dim`, (values, indices); with another tensor, `minimum`."""
+    """Return the smallest element; along `dim`, (values, indices); of two tensors, `minimum`."""
     if isinstance(dim, Tensor) or other is not None:
         return minimum(input, dim if other is None else other)
     return amin(input) if dim is None else _along("min", "argmin", input, dim, keepdim)
@@ -226,7 +226,9 @@ def topk(
     if input.ndim == 0:
         input = input.expand(1)[:k] if k == 0 else input
     order = _sorting(input, d, descending=largest)
-    return _in_order(input, d, order[(*(slice(None),) * d, slice(k))] if order.ndim else order)
+    if order.ndim:
+        order = order[(slice(None),) * d + (slice(k),)]
+    return _in_order(input, d, order)
 
 
 @method()

@@ -96,7 +96,7 @@ class Var(Op):
 
 @dataclass(eq=False, repr=False)
 class CumSum(Op):
-    """y_i = x_0 + ... + x_i along `dim`.   dx_i = dy_i + ... + dy_last: the sum from the other end."""
+    """y_i = x_0 + ... + x_i along `dim`.   dx_i = dy_i + ... + dy_last."""
 
     dim: int
 
@@ -318,6 +318,6 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 
 
 __all__ = [
-    "sum", "mean", "var", "std", "var_mean", "std_mean", "prod", "cumsum", "cumprod", "logsumexp", "all", "any",
-    "count_nonzero",
+    "sum", "mean", "var", "std", "var_mean", "std_mean", "prod", "cumsum", "cumprod",
+    "logsumexp", "all", "any", "count_nonzero",
 ]  # fmt: skip

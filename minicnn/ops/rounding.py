@@ -1,4 +1,4 @@
-"""Rounding, signs, and what is not a number: functions whose derivative is 0 wherever there is one."""
+"""Rounding, signs, and what is no number: functions whose derivative is 0 where it exists."""
 
 from __future__ import annotations
 
@@ -120,5 +120,6 @@ def nan_to_num(
 
 sgn, fix = sign, trunc
 __all__ = [
-    "sign", "sgn", "floor", "ceil", "trunc", "fix", "round", "isnan", "isinf", "isfinite", "nan_to_num",
+    "sign", "sgn", "floor", "ceil", "trunc", "fix", "round", "isnan", "isinf", "isfinite",
+    "nan_to_num",
 ]  # fmt: skip

@@ -132,7 +132,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
 def _reshape(x: Tensor, size: Dims, must_share: bool = False) -> Tensor:
     y = Reshape(size)(x)
     shares = shares_memory(y.array, x.array) or not x.array.size
-    base = x if x._base is None else x._base
+    base: Any = x if x._base is None else x._base
     may_share = shares
     if not base.array.flags.c_contiguous:  # then memory may be laid out differently in PyTorch
         seen = logical(x)
@@ -162,7 +162,7 @@ def logical(x: Tensor) -> np.ndarray:
     There, a new tensor is row-major whatever its kernels prefer, and views follow from the strides
     of their base.
     """
-    base = x if x._base is None else x._base
+    base: Any = x if x._base is None else x._base
     array = base.array
     seen = _stand_in(base.shape, None if _is_dense(array) else array.strides, array.itemsize)
     for op in x._chain if x._base is not None else ():
@@ -274,7 +274,7 @@ def ravel(input: Tensor) -> Tensor:
 @method()
 @numpy_names
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
-    """Return `input` without its dimensions of size 1 (only `dim`, a number or several, if given)."""
+    """Return `input` without its dimensions of size 1 (only `dim`, one or several)."""
     shape = check_tensor(input, "squeeze").shape
     if isinstance(dim, (tuple, list)) and not dim:
         return _reshape(input, shape)
@@ -354,8 +354,8 @@ def _matrix_transposed(self: Tensor) -> Tensor:
     return transpose(self, -2, -1)
 
 
-Tensor.T = property(_transposed)  # type: ignore[misc]
-Tensor.mT = property(_matrix_transposed)  # type: ignore[misc]
+method("T")(property(_transposed))
+method("mT")(property(_matrix_transposed))
 
 
 # ----------------------------------------------------------------------------------------------
@@ -402,6 +402,6 @@ def broadcast_tensors(*tensors: Tensor) -> list[Tensor]:
 swapaxes = swapdims = transpose
 moveaxis = movedim
 __all__ = [
-    "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "permute", "transpose", "swapaxes",
-    "swapdims", "movedim", "moveaxis", "t", "broadcast_to", "broadcast_tensors",
+    "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "permute", "transpose",
+    "swapaxes", "swapdims", "movedim", "moveaxis", "t", "broadcast_to", "broadcast_tensors",
 ]  # fmt: skip

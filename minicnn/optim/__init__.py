@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import UnsupportedError, nearest
+from ..errors import UnsupportedNameError, nearest
 from . import lr_scheduler
 from .adagrad import Adagrad
 from .adam import Adam
@@ -27,7 +27,7 @@ _NOT_COVERED = (
 
 def __getattr__(name: str) -> Any:
     if name in _NOT_COVERED:
-        raise UnsupportedError(
+        raise UnsupportedNameError(
             f"optim.{name}: PyTorch has it, minicnn not. There are {', '.join(__all__)}."
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{nearest(name, __all__)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import UnsupportedError, nearest
+from ...errors import UnsupportedNameError, nearest
 from .cosine import CosineAnnealingLR
 from .decay import ExponentialLR, LambdaLR, MultiStepLR, StepLR
 from .one_cycle import OneCycleLR
@@ -26,7 +26,7 @@ _NOT_COVERED = (
 
 def __getattr__(name: str) -> Any:
     if name in _NOT_COVERED:
-        raise UnsupportedError(
+        raise UnsupportedNameError(
             f"lr_scheduler.{name}: PyTorch has it, minicnn not. There are {', '.join(__all__)}."
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{nearest(name, __all__)}")
