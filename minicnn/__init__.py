@@ -30,19 +30,25 @@ from .backend import (
     get_default_device,
     set_default_device,
 )
+from .ops.protocols import *
+from .ops.from_data import *
+from .ops.choose import *
 from .ops.compare import *
+from .ops.division import *
 from .ops.arithmetic import *
 from .ops.rounding import *
 from .ops.elementwise import *
 from .ops.index import *
 from .ops.gather import *
 from .ops.search import *
+from .ops.views import *
 from .ops.shape import *
 from .ops.join import *
 from .ops.pad import *
 from .ops.diagonal import *
 from .ops.order import *
 from .ops.reduce import *
+from .ops.scan import *
 from .ops.norms import *
 from .ops.linalg import *
 from .ops.einsum import *
@@ -65,7 +71,7 @@ from .random import (
     set_rng_state,
 )
 from .threads import get_num_threads, set_num_threads
-from .tensor import Size, Tensor, as_tensor, from_dlpack, from_numpy, tensor
+from .tensor import Size, Tensor
 from .gradcheck import gradcheck, gradgradcheck
 
 from ._version import __version__

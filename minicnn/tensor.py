@@ -17,18 +17,16 @@ import numpy as np
 
 from . import autograd
 from .autograd import Variable, node_of, wrap
-from .backend import array_module, as_array, device, device_of, get_default_device, to_device
+from .backend import array_module, device, device_of, get_default_device, to_device
 from .errors import (
     DimensionError,
     DTypeError,
     GraphError,
-    ShapeError,
-    UnsupportedError,
     UnsupportedNameError,
     nearest,
 )
 from .printing import described
-from .promotion import as_dtype, get_default_dtype, promote_types, scalar_dtype
+from .promotion import get_default_dtype
 
 
 class Tensor(Variable):
@@ -41,19 +39,6 @@ class Tensor(Variable):
 
     __slots__ = ()
     __array_priority__ = 1000  # ndarray + Tensor asks Tensor.__radd__
-
-    def __init__(self, *data: Any):
-        if len(data) == 1 and isinstance(data[0], Tensor):
-            data = (data[0].array,)
-        if len(data) == 1 and isinstance(data[0], (np.ndarray, list, tuple)):
-            array = _from_python(data[0], get_default_dtype())
-        elif all(hasattr(n, "__index__") for n in data):
-            array = np.zeros(data or (0,), dtype=get_default_dtype())
-        else:
-            raise TypeError(
-                f"Tensor: expected sizes or a sequence of numbers, got {data}; use minicnn.tensor"
-            )
-        self._start(to_device(array.astype(get_default_dtype()), None))
 
     def __getattr__(self, name: str) -> Any:  # only called where there is no such attribute
         if name.startswith("_"):
@@ -273,107 +258,9 @@ class Tensor(Variable):
             self._hooks = hooks = self._hooks or {}
         return RemovableHandle(hooks, hook)
 
-    # ------------------------------------------------------------------ conversion
-
-    def item(self) -> Any:
-        """Return the only element as a Python number."""
-        if self.array.size != 1:
-            raise ShapeError(
-                f"item: only a tensor of one element is a number; this has shape {self.shape}"
-            )
-        return self.array.item()
-
-    def numpy(self, *, force: bool = False) -> np.ndarray:
-        """Return the array itself, sharing memory; `force` detaches and copies to the CPU first."""
-        if self.requires_grad and not force:
-            raise GraphError(
-                "numpy: this tensor requires a gradient, and NumPy would not record what you do"
-                " with it. Use tensor.detach().numpy()."
-            )
-        if not isinstance(self.array, np.ndarray) and not force:
-            raise TypeError(f"numpy: this tensor is on {self.device}; use tensor.cpu().numpy()")
-        return to_device(self.array, "cpu")
-
-    def tolist(self) -> Any:
-        """Return the elements as nested lists of Python numbers."""
-        return self.array.tolist()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def __dlpack__(self, **keywords: Any) -> Any:
-        if self.requires_grad:
-            raise BufferError("dlpack: this tensor requires a gradient; use tensor.detach()")
-        return self.array.__dlpack__(**keywords)
-
-    def __dlpack_device__(self) -> Any:
-        return self.array.__dlpack_device__()
-
-    def __deepcopy__(self, memo: dict) -> Tensor:
-        if not self.is_leaf:
-            raise GraphError(
-                "deepcopy: only leaf tensors can be copied with their place in the graph; "
-                "use tensor.detach().clone()"
-            )
-        copy = type(self).__new__(type(self))
-        memo[id(self)] = copy
-        copy._start(self.array.copy())
-        copy._requires_grad = self._requires_grad
-        copy.grad = self.grad.detach().clone() if self.grad is not None else None
-        return copy
-
-    def __reduce__(self) -> Any:
-        if not self.is_leaf:
-            raise GraphError("pickle: only leaf tensors can be sent; use tensor.detach()")
-        return _rebuild, (type(self), self.array, self._requires_grad)
-
-    def _only(self, what: str) -> Any:
-        if self.array.size != 1:
-            hint = " Use .any() or .all()." if what == "bool" else ""
-            raise ShapeError(f"{what}: a tensor of shape {self.shape} has no single value.{hint}")
-        return self.array.item()
-
-    def __bool__(self) -> bool:
-        return bool(self._only("bool"))
-
-    def __int__(self) -> int:
-        return int(self._only("int"))
-
-    def __float__(self) -> float:
-        return float(self._only("float"))
-
-    def __index__(self) -> int:
-        if self.array.dtype.kind not in "iub":
-            raise TypeError(f"index: only integer tensors can be an index, not {self.dtype}")
-        return int(self._only("index"))
-
-    def __len__(self) -> int:
-        if self.ndim == 0:
-            raise TypeError("len: a 0-d tensor has no length")
-        return self.array.shape[0]
-
-    def __iter__(self) -> Any:
-        if self.ndim == 0:
-            raise TypeError("iter: a 0-d tensor cannot be iterated over; use .item()")
-        return (self[i] for i in range(self.array.shape[0]))
-
-    def __contains__(self, value: Any) -> bool:
-        if not isinstance(value, (Tensor, bool, int, float, np.generic)):
-            raise DTypeError(f"in: a tensor holds numbers, not {type(value).__name__}")
-        return bool((self == value).any())
-
-    def __complex__(self) -> complex:
-        return complex(self._only("complex"))
-
     __hash__ = object.__hash__  # by identity: == compares elements
 
     # ------------------------------------------------------------------ printing
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.ndim == 0 and spec else str(self)
 
     def __repr__(self) -> str:
         host = to_device(self.array, "cpu")
@@ -421,13 +308,6 @@ class RemovableHandle:
         self.remove()
 
 
-def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
-    x = cls.__new__(cls)
-    x._start(array)
-    x._requires_grad = requires_grad
-    return x
-
-
 def method(*names: str) -> Callable:
     """Make the decorated function a method of `Tensor`, under its own name or under `names`."""
 
@@ -447,133 +327,5 @@ def check_tensor(x: Any, name: str, what: str = "input") -> Tensor:
     raise TypeError(f"{name}: {what} must be a Tensor, not {kind}. Use minicnn.tensor({what}).")
 
 
-def tensor(
-    data: Any,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """Return a new tensor that holds a copy of `data`: numbers, nested lists, arrays or tensors.
-
-    Python floats become the default dtype (float32), Python integers int64; arrays keep theirs.
-    """
-    wanted = None if dtype is None else as_dtype(dtype)
-    if isinstance(data, Tensor):
-        array = data.array.copy()
-    elif hasattr(data, "dtype") and hasattr(data, "shape"):
-        array = as_array(data) if isinstance(data, np.generic) else data.copy()
-    else:
-        array = _from_python(data, wanted)
-    as_dtype(array.dtype)  # raises for complex numbers, strings, objects
-    if wanted is not None and array.dtype != wanted:
-        with np.errstate(all="ignore"):
-            array = array.astype(wanted)
-    stays = device is None and not isinstance(array, np.ndarray)
-    x = wrap(array if stays else to_device(array, device))
-    return x.requires_grad_(requires_grad)
-
-
-def _from_python(data: Any, dtype: np.dtype | None) -> np.ndarray:
-    """Return nested sequences of numbers, tensors or arrays as one array, in `dtype` if it is
-    given.
-    """
-    plain, found = _untensored(data)
-    try:
-        array = np.array(plain)
-    except (ValueError, OverflowError) as error:
-        raise ShapeError(f"tensor: the nested sequences do not form an array: {error}") from None
-    if array.dtype.kind not in "biuf":
-        odd = _first_odd(plain)
-        kind = TypeError if isinstance(odd, str) else DTypeError
-        raise kind(f"tensor: cannot make an array of {type(odd).__name__}: {odd!r}")
-    if dtype is not None:
-        if dtype.kind in "iu" and array.size and not np.isin(array, array.astype(dtype)).all():
-            _check_range(array, dtype)
-        return array.astype(dtype)
-    if found is None:
-        return (
-            array.astype(get_default_dtype())
-            if array.dtype.kind == "f" or not array.size
-            else array
-        )
-    return array.astype(found)
-
-
-def _check_range(array: np.ndarray, dtype: np.dtype) -> None:
-    limits = np.iinfo(dtype)
-    low = limits.min or -limits.max  # a negative number wraps round in uint8
-    inside = np.isfinite(array) & (array > low - 1) & (array < limits.max + 1)
-    if not inside.all():
-        raise DTypeError(f"tensor: {array[~inside].flat[0]} is out of the range of {dtype}")
-
-
-def _untensored(data: Any) -> tuple[Any, np.dtype | None]:
-    """Return nested sequences with plain numbers for tensors, and the dtype that those decide, if
-    any.
-    """
-    if isinstance(data, Tensor):
-        return data.item(), data.dtype
-    if isinstance(data, (np.ndarray, np.generic)):
-        return data, data.dtype
-    if isinstance(data, (list, tuple, range)):
-        parts = [_untensored(part) for part in data]
-        found = None
-        for value, dtype in parts:
-            if dtype is not None:
-                found = dtype if found is None else promote_types(found, dtype)
-            elif found is not None and isinstance(value, (bool, int, float)):
-                found = promote_types(found, scalar_dtype(value))
-        return [value for value, _ in parts], found
-    return data, None
-
-
-def _first_odd(data: Any) -> Any:
-    while isinstance(data, (list, tuple)) and data:
-        data = next((d for d in data if not isinstance(d, (bool, int, float))), data[0])
-    return data
-
-
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return `data` as a tensor, sharing its memory where dtype and device allow."""
-    if isinstance(data, Tensor):
-        wanted = [w for w in (device, dtype) if w is not None]
-        return data.to(*wanted) if wanted else data
-    if isinstance(data, np.ndarray):
-        x = wrap(to_device(data, device))
-        as_dtype(data.dtype)
-        return x if dtype is None else x.to(as_dtype(dtype))
-    return tensor(data, dtype=dtype, device=device)
-
-
-def from_numpy(ndarray: np.ndarray) -> Tensor:
-    """Return a tensor that shares the memory of a NumPy array."""
-    if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(ndarray).__name__}")
-    as_dtype(ndarray.dtype)
-    return wrap(ndarray)
-
-
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """Return a tensor that shares the memory of any array that speaks DLPack."""
-    kind = ext_tensor.__dlpack_device__()[0]
-    if int(kind) not in (1, 2, 3):
-        raise UnsupportedError(f"from_dlpack: device type {kind} is not supported")
-    if int(kind) == 2:
-        from .backend import cuda
-
-        return wrap(cuda.module().from_dlpack(ext_tensor))
-    return wrap(np.from_dlpack(ext_tensor))
-
-
 autograd.set_result_class(Tensor)
-__all__ = [
-    "Size",
-    "Tensor",
-    "tensor",
-    "as_tensor",
-    "from_numpy",
-    "from_dlpack",
-    "get_default_device",
-]
+__all__ = ["RemovableHandle", "Size", "Tensor", "check_tensor", "method"]

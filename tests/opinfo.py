@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import random
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -45,6 +46,11 @@ REORDERED = {
     "einsum": lambda f: lambda operands, equation: f(equation, *operands),
     "nn.functional.embedding": lambda f: lambda weight, input, **k: f(input, weight, **k),
 }
+
+
+# Keyword arguments about the order in memory, which is minicnn's own business; no value depends on
+# it.
+LAYOUTS = (torch.preserve_format, torch.contiguous_format, torch.channels_last, torch.strided)
 
 
 class NotComparable(Exception):
@@ -108,6 +114,8 @@ def converted(x: Any) -> Any:
         return str(x)
     if isinstance(x, (torch.layout, torch.memory_format, complex)):
         raise NotComparable(str(x))
+    if isinstance(x, dict):
+        x = {key: value for key, value in x.items() if not any(value is d for d in LAYOUTS)}
     return _through(converted, x)
 
 
@@ -392,9 +400,12 @@ def spread(samples: list[Any], limit: int | None) -> list[Any]:
 def samples_of(op: Any, dtype: torch.dtype, limit: int | None) -> list[Any]:
     """Return samples of one dtype (at most `limit`), and some of them in strided memory."""
     wants_gradient = dtype.is_floating_point and op.supports_autograd
-    make = op.sample_inputs if limit is not None else op.reference_inputs
+    make = op.sample_inputs_func
+    if limit is None and op.reference_inputs_func is not None:
+        make = op.reference_inputs_func
+    torch.manual_seed(0), random.seed(0), np.random.seed(0)  # PyTorch's makers draw from all three
     try:
-        found = spread(list(make("cpu", dtype, requires_grad=wants_gradient)), limit)
+        found = spread(list(make(op, "cpu", dtype, wants_gradient)), limit)
     except Exception:
         return []  # PyTorch's own maker of inputs refuses the dtype
     return found + [s.noncontiguous() for s in found[:: 1 if limit is None else 3]]
@@ -403,7 +414,8 @@ def samples_of(op: Any, dtype: torch.dtype, limit: int | None) -> list[Any]:
 def disagreements(op: Any, limit: int | None = None) -> tuple[int, list[Disagreement]]:
     """Run all samples (at most `limit` per dtype) of `op`; return how many, and what disagreed."""
     count, found = 0, []
-    errors = [e.sample_input for e in op.error_inputs("cpu")] if op.error_inputs_func else []
+    make_errors = op.error_inputs_func
+    errors = [e.sample_input for e in make_errors(op, "cpu")] if make_errors is not None else []
     for dtype in DTYPES:
         second = dtype == torch.float64
         for sample in samples_of(op, dtype, limit):

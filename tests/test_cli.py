@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 import minicnn
 from minicnn import models
 from minicnn.cli import describe, main
+from minicnn.cli.data import load_parts
 from minicnn.cli.predict import read_picture
 from minicnn.data.datasets import Digits
 from minicnn.errors import AnomalyError, FileError
@@ -219,6 +220,30 @@ def test_a_failed_training_leaves_the_earlier_results(tmp_path, capsys, monkeypa
     after = {p.name: p.read_bytes() for p in folder.iterdir()}
     after.pop("checkpoint.safetensors")  # it can go on once there is space again
     assert after == before
+
+
+def test_only_training_images_are_changed_and_none_is_used_twice():
+    parts = load_parts("digits", 0.25, augment=True, seed=3)
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (1078, 360, 359)
+    used = sorted([*parts.train.indices, *parts.validation.indices])
+    assert used == list(range(1438))
+    minicnn.manual_seed(0)
+    digits = Digits()
+
+    def changed(part):
+        return np.mean(
+            [
+                not np.array_equal(part[i][0].array[0], digits.images[part.indices[i]])
+                for i in range(50)
+            ]
+        )
+
+    assert changed(parts.train) > 0.8 and changed(parts.validation) == 0
+    assert np.array_equal(parts.test[3][0].array[0], Digits(train=False).images[3])
+    again, other = (load_parts("digits", 0.25, augment=False, seed=seed) for seed in (3, 4))
+    assert list(again.train.indices) == list(parts.train.indices) != list(other.train.indices)
+    assert changed(again.train) == 0
+    assert load_parts("digits", 0, augment=False, seed=0).validation is None
 
 
 # ---------------------------------------------------------------------- interruptions
@@ -605,6 +630,14 @@ def test_a_folder_that_cannot_be_written_to_is_found_out_before_the_training(tmp
     assert re.fullmatch(
         r"minicnn: error: cannot write to the folder '.*': Not a directory; .*\n", err
     )
+
+
+@pytest.mark.parametrize("content", ['{"name": "mine"}', "no json"])
+def test_a_description_of_something_else_is_not_overwritten(content, tmp_path, capsys):
+    (tmp_path / "config.json").write_text(content)
+    code, out, err = call(capsys, "train", "--out", tmp_path)
+    assert (code, out) == (1, "") and "config.json that is not of minicnn" in err
+    assert (tmp_path / "config.json").read_text() == content
 
 
 def test_a_model_that_does_not_fit_the_data_is_an_error(tmp_path, capsys):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from minicnn import autograd, kernels
 from minicnn.errors import DTypeError, ShapeError, UnsupportedError
 from minicnn.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from minicnn.tensor import tensor
+from minicnn.ops.from_data import tensor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # PyTorch's
 

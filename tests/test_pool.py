@@ -19,8 +19,9 @@ from minicnn.ops.adaptive_pool import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
 )
+from minicnn.ops.from_data import tensor
 from minicnn.ops.pool import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
-from minicnn.tensor import Tensor, tensor
+from minicnn.tensor import Tensor
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from minicnn import autograd
 from minicnn.errors import ArgumentError, ShapeError, UnsupportedError
 from minicnn.kernels import resample as kernel
+from minicnn.ops.from_data import tensor
 from minicnn.ops.resample import interpolate, upsample
-from minicnn.tensor import tensor
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 from .. import visualize
 from ..backend import to_device
 from ..nn import functional as F
-from ..tensor import from_numpy
+from ..ops.from_data import from_numpy
 from ..training.metrics import confusion_matrix
 from . import results
 

@@ -13,8 +13,8 @@ from ..backend import to_device
 from ..errors import FileError, MissingFileError, UnknownNameError
 from ..nn import Module
 from ..nn import functional as F
+from ..ops.from_data import from_numpy
 from ..serialization import load
-from ..tensor import from_numpy
 from . import results
 from .data import find_data
 from .judge import short

@@ -30,6 +30,8 @@ def make_folder(out: Path) -> None:
         raise FileError(
             f"cannot write to the folder '{out}': {error.strerror}; use --out"
         ) from error
+    if (out / CONFIG).exists() and not is_ours(out):
+        raise FileError(f"'{out}' has a {CONFIG} that is not of minicnn; use another --out")
 
 
 @contextlib.contextmanager
@@ -56,6 +58,14 @@ def staged(out: Path, complete: bool) -> Iterator[Path]:
             file.unlink(missing_ok=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def is_ours(out: Path) -> bool:
+    """Whether the folder's description was written by minicnn."""
+    try:
+        return "minicnn" in read_config(out)
+    except FileError:
+        return False
 
 
 def is_complete(out: Path) -> bool:

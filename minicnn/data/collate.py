@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError
+from ..ops.from_data import from_numpy
 from ..ops.join import stack
 from ..promotion import get_default_dtype
-from ..tensor import Tensor, from_numpy
+from ..tensor import Tensor
 from .dataset import Rows
 
 

@@ -22,7 +22,8 @@ import numpy as np
 from ..autograd import wrap
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..tensor import Tensor, from_numpy
+from ..ops.from_data import from_numpy
+from ..tensor import Tensor
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip
 from .resampling import InterpolationMode, RandomRotation, Resize
 

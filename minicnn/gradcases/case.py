@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import to_device
-from ..tensor import Tensor, tensor
+from ..ops.from_data import tensor
+from ..tensor import Tensor
 
 Recipe = Callable[[np.random.Generator], Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd import Alias
-from ..ops import activation, arithmetic, compare, elementwise, rounding, smooth
+from ..ops import activation, arithmetic, choose, elementwise, rounding, smooth
 from ..ops.activation import hardtanh, leaky_relu, prelu, relu, threshold
+from ..ops.from_data import tensor
 from ..ops.softmax import log_softmax, softmax, softmin
-from ..tensor import tensor
 from .case import Case, Recipe, apart, constant, distinct, normal, positive, small
 
 CASES: list[Case] = []
@@ -47,11 +47,11 @@ case("div-trunc", lambda a, b: a.div(b, rounding_mode="trunc"), apart(3, 4), con
 case("alias", lambda a: Alias()(a), normal(3))
 
 # ------------------------------------------------------------------------------- comparison
-case("where", lambda a, b: compare.where(MASK, a, b), normal(3, 4), normal(4))
-case("where-number", lambda a: compare.where(MASK, 2.0, a), normal(3, 4))
-case("maximum", compare.maximum, distinct(3, 4), normal(3, 4))
-case("maximum-broadcast", lambda a, b: compare.maximum(a, b + 0.05), distinct(3, 4), distinct(3, 1))
-case("minimum", compare.minimum, distinct(3, 4), normal(3, 4))
+case("where", lambda a, b: choose.where(MASK, a, b), normal(3, 4), normal(4))
+case("where-number", lambda a: choose.where(MASK, 2.0, a), normal(3, 4))
+case("maximum", choose.maximum, distinct(3, 4), normal(3, 4))
+case("maximum-broadcast", lambda a, b: choose.maximum(a, b + 0.05), distinct(3, 4), distinct(3, 1))
+case("minimum", choose.minimum, distinct(3, 4), normal(3, 4))
 case("clamp", lambda a: a.clamp(-0.55, 1.05), distinct(3, 4))
 case("clamp-min", lambda a: a.clamp(min=0.25), distinct(3, 4))
 case(

@@ -10,9 +10,10 @@ import numpy as np
 from ..nn import functional as F
 from ..ops.conv import Conv2d, Conv2dInputGrad, Conv2dWeightGrad
 from ..ops.embedding import RowSums
+from ..ops.from_data import tensor
 from ..ops.pool import AvgPool2d, AvgPool2dInputGrad, MaxPool2dInputGrad, MaxPool2dSelect
 from ..random import get_rng_state, manual_seed, set_rng_state
-from ..tensor import Tensor, tensor
+from ..tensor import Tensor
 from .case import Case, Recipe, constant, distinct, labels, normal, positive
 
 CASES: list[Case] = []

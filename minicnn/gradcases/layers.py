@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import nn
-from ..tensor import Tensor, tensor
+from ..ops.from_data import tensor
+from ..tensor import Tensor
 from .case import Case, Recipe, apart, constant, distinct, labels, normal, positive, probabilities
 from .images import seeded
 

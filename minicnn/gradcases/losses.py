@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..nn import functional as F
-from ..tensor import tensor
+from ..ops.from_data import tensor
 from .case import Case, Recipe, apart, constant, distinct, labels, normal, positive, probabilities
 
 CASES: list[Case] = []

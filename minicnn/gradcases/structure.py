@@ -7,7 +7,8 @@ import numpy as np
 from ..backend import device
 from ..ops import einsum, gather, index, join, linalg, linear, order, pad, reduce
 from ..ops.convert import Cast, Move
-from ..tensor import Tensor, tensor
+from ..ops.from_data import tensor
+from ..tensor import Tensor
 from .case import Case, Recipe, apart, distinct, normal, positive
 
 CASES: list[Case] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..tensor import Tensor, check_tensor, tensor
+from ..ops.from_data import tensor
+from ..tensor import Tensor, check_tensor
 
 
 class Parameter(Tensor):

@@ -21,7 +21,7 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
-from .compare import where
+from .choose import where
 from .inplace import assign
 
 __all__ = [

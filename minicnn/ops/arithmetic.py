@@ -8,25 +8,15 @@ precision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ..autograd import Op
-from ..backend import array_module
-from ..errors import ArgumentError, DTypeError
+from ..errors import DTypeError
 from ..promotion import result_type
 from ..tensor import Tensor, check_tensor, method
-from .compare import where
-from .operands import (
-    Number,
-    as_tensor_of,
-    binary,
-    no_bools,
-    promote,
-    promote_to_float,
-    zeros_of,
-)
+from .choose import where
+from .division import rounded_div
+from .operands import as_tensor_of, binary, no_bools, promote, promote_to_float
 
 
 class Add(Op):
@@ -111,49 +101,6 @@ class Pow(Op):
         return dy * where(flat, 0.0, y * as_tensor_of(a, b).log())
 
 
-class Remainder(Op):
-    """y = a - b floor(a / b), with the sign of b.   da = dy,  db = -dy floor(a / b)."""
-
-    def forward(self, a: Any, b: Any) -> Any:
-        return array_module(b if isinstance(a, Number) else a).remainder(a, b)
-
-    def da(self, dy: Tensor) -> Tensor:
-        return dy
-
-    def db(self, dy: Tensor, a: Any, b: Tensor) -> Tensor:
-        return -dy * floor_divide(a, b)
-
-
-class Floor(Op):
-    """y = a / b, rounded down; without a derivative."""
-
-    def forward(self, a: Any, b: Any) -> Any:
-        return a // b
-
-
-@dataclass(eq=False, repr=False)
-class RoundedDiv(Op):
-    """y = a / b, rounded down ("floor") or towards zero ("trunc").   da = db = 0."""
-
-    rounding: str
-
-    def forward(self, a: Any, b: Any) -> Any:
-        if self.rounding == "floor":
-            return a // b
-        array = b if isinstance(a, Number) else a
-        if array.dtype.kind == "f":
-            return array_module(array).trunc(a / b)
-        # fmod has the sign of a, so what is left is a multiple of b: exact for integers of any
-        # size.
-        return (a - array_module(array).fmod(a, b)) // b
-
-    def da(self, dy: Tensor) -> Tensor:
-        return zeros_of(dy)
-
-    def db(self, dy: Tensor) -> Tensor:
-        return zeros_of(dy)
-
-
 # ----------------------------------------------------------------------------------------------
 # Public functions
 
@@ -196,24 +143,9 @@ def mul(input: Any, other: Any) -> Tensor:
 @method("div", "divide", "true_divide", "__truediv__")
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Return input / other; `rounding_mode` None, "floor" or "trunc" (towards zero)."""
-    if rounding_mode is None:
-        return binary(Div, "div", input, other, promote_to_float)
-    if rounding_mode not in ("floor", "trunc"):
-        raise ArgumentError(
-            f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}"
-        )
-    return binary(partial(RoundedDiv, rounding_mode), "div", input, other, _divisible)
-
-
-def _divisible(name: str, a: Any, b: Any) -> list[Any]:
-    """Promote, and refuse what has no whole quotient: bools, and an integer divided by 0."""
-    a, b = promote(name, a, b)
-    kind = result_type(a, b).kind
-    if kind == "b":
-        raise DTypeError(f"{name}: not defined for bool tensors; convert one with .int()")
-    if kind != "f" and (bool((b.array == 0).any()) if isinstance(b, Tensor) else b == 0):
-        raise ArgumentError(f"{name}: an integer cannot be divided by zero; convert with .float()")
-    return [a, b]
+    if rounding_mode is not None:
+        return rounded_div(input, other, rounding_mode)
+    return binary(Div, "div", input, other, promote_to_float)
 
 
 @method("neg", "negative", "__neg__")
@@ -260,18 +192,6 @@ def _unit(a: int, b: Tensor) -> Tensor:
     return where(b < 0, a if a in (1, -1) else 0, a).to(b.dtype)
 
 
-@method("floor_divide", "__floordiv__")
-def floor_divide(input: Any, other: Any) -> Tensor:
-    """Return input / other, rounded down to a whole number; it has no derivative."""
-    return binary(Floor, "floor_divide", input, other, _divisible)
-
-
-@method("remainder", "__mod__")
-def remainder(input: Any, other: Any) -> Tensor:
-    """Return the remainder of input / other, with the sign of `other`."""
-    return binary(Remainder, "remainder", input, other, _divisible)
-
-
 # ----------------------------------------------------------------------------------------------
 # Reflected operators: number - tensor and the like
 
@@ -295,16 +215,6 @@ def _rdiv(self: Tensor, other: Any) -> Tensor:
 @method("__rpow__")
 def _rpow(self: Tensor, other: Any) -> Tensor:
     return pow(other, self)
-
-
-@method("__rfloordiv__")
-def _rfloordiv(self: Tensor, other: Any) -> Tensor:
-    return floor_divide(other, self)
-
-
-@method("__rmod__")
-def _rmod(self: Tensor, other: Any) -> Tensor:
-    return remainder(other, self)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -340,7 +250,6 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 subtract, multiply, divide, true_divide, negative = sub, mul, div, div, neg
 __all__ = [
-    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg",
-    "negative", "positive", "pow", "floor_divide", "remainder", "rsub", "addcmul", "addcdiv",
-    "lerp",
+    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative",
+    "positive", "pow", "rsub", "addcmul", "addcdiv", "lerp",
 ]  # fmt: skip

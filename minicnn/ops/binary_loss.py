@@ -16,7 +16,7 @@ from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
 from .activation import only_floating
-from .compare import clamp
+from .choose import clamp
 from .elementwise import log, log1p
 from .loss import reduced, which_reduction, widened
 from .operands import broadcastable, promote

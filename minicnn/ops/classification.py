@@ -24,7 +24,7 @@ from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, GraphError, LabelError, ShapeError
 from ..tensor import Tensor, check_tensor
 from .activation import only_floating
-from .compare import where
+from .choose import where
 from .gather import gather
 from .loss import reduced, which_reduction, widened
 from .reduce import sum as sum_

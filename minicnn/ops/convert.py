@@ -64,15 +64,20 @@ def to(self: Tensor, *where: Any, dtype: Any = None, device: Any = None, copy: b
     """Return this tensor with another dtype, on another device, or as `other` is.
 
     Call as to(dtype), to(device), to(device, dtype) or to(other). Returns self where nothing
-    changes, unless `copy`.
+    changes, unless `copy`. After those, `non_blocking` (which means nothing here) and `copy` may
+    follow.
     """
+    flags: list[bool] = []
     for argument in where:
         if isinstance(argument, Tensor):
             dtype, device = argument.dtype, argument.device
         elif isinstance(argument, Device) or _names_device(argument):
             device = argument
-        elif argument is not None and not isinstance(argument, bool):  # a bool is non_blocking
+        elif isinstance(argument, bool):
+            flags.append(argument)
+        elif argument is not None:
             dtype = argument
+    non_blocking, copy = (*flags, *(non_blocking, copy)[len(flags) :])
     y = self
     if dtype is not None and as_dtype(dtype) != y.array.dtype:
         y = Cast(as_dtype(dtype))(y)

@@ -18,7 +18,8 @@ from ..autograd import wrap
 from ..backend import to_device
 from ..errors import ArgumentError, DTypeError, LabelError, ShapeError
 from ..promotion import as_dtype, get_default_dtype, result_type, scalar_dtype
-from ..tensor import Tensor, check_tensor, method, tensor
+from ..tensor import Tensor, check_tensor, method
+from .from_data import tensor
 from .operands import as_shape, fitting, promote
 
 

@@ -14,7 +14,8 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
-from .shape import Expand, movedim
+from .shape import movedim
+from .views import Expand
 
 
 @dataclass(eq=False, repr=False)

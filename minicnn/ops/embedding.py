@@ -17,7 +17,7 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor
-from .compare import where
+from .choose import where
 from .search import bincount
 from .softmax import at_least_float32
 

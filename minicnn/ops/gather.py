@@ -14,7 +14,7 @@ from ..autograd import wrap
 from ..backend import array_module
 from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor, method
-from .compare import where
+from .choose import where
 from .index import Index, IndexAdd, getitem
 from .operands import Dims, broadcasting_shape, fitting, numpy_names, one_dim
 

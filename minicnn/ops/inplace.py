@@ -24,7 +24,16 @@ from ..backend import array_module, to_device
 from ..errors import DimensionError, DTypeError, InPlaceError, ShapeError
 from ..promotion import can_cast
 from ..tensor import Tensor, check_tensor, method
-from . import arithmetic, compare, diagonal, elementwise, gather, rounding
+from . import (
+    arithmetic,
+    choose,
+    compare,
+    diagonal,
+    division,
+    elementwise,
+    gather,
+    rounding,
+)
 from .index import Index, as_index, check_masks, is_basic, is_trivial, read
 from .operands import broadcastable, fitting
 
@@ -203,14 +212,14 @@ def assign(x: Tensor, value: Any, name: str) -> Tensor:
 
 _IN_PLACE = {
     arithmetic: (
-        "add", "sub", "mul", "div", "pow", "neg", "remainder", "floor_divide", "addcmul",
-        "addcdiv", "lerp",
-        "subtract", "multiply", "divide", "true_divide", "negative",
+        "add", "sub", "mul", "div", "pow", "neg", "addcmul", "addcdiv", "lerp", "subtract",
+        "multiply", "divide", "true_divide", "negative",
     ),
+    division: ("remainder", "floor_divide"),
+    choose: ("clamp", "clip", "clamp_min", "clamp_max"),
     compare: (
-        "clamp", "clip", "clamp_min", "clamp_max", "eq", "ne", "lt", "le", "gt", "ge",
-        "logical_and", "logical_or",
-        "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
+        "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
+        "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
     ),
     elementwise: (
         "abs", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2",

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
 from .index import getitem
 from .operands import as_shape, numpy_names, one_dim, promoted_list
-from .shape import Expand, Reshape
+from .views import Expand, Reshape
 
 
 @dataclass(eq=False, repr=False)

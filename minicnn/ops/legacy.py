@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import DTypeError, nearest
 from ..promotion import as_dtype
-from ..tensor import Tensor, method, tensor
+from ..tensor import Tensor, method
 from .creation import zeros
+from .from_data import tensor
 
 
 class TensorType:

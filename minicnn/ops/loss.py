@@ -22,7 +22,7 @@ from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
 from .activation import Hardtanh, only_floating
-from .compare import clamp_min, where
+from .choose import clamp_min, where
 from .elementwise import abs as abs_
 from .elementwise import exp, log, square
 from .norms import norm

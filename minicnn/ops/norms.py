@@ -17,7 +17,7 @@ from ..backend import array_module
 from ..errors import DTypeError, ShapeError, UnsupportedError
 from ..promotion import as_dtype
 from ..tensor import Tensor, check_tensor, method
-from .compare import where
+from .choose import where
 from .elementwise import abs as abs_
 from .operands import Dims, many_dims, numpy_names
 from .order import amax, amin, stretch

@@ -18,7 +18,7 @@ from ..autograd import Op, wrap
 from ..backend import array_module, as_array
 from ..errors import DimensionError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
-from .compare import maximum, minimum
+from .choose import maximum, minimum
 from .gather import along
 from .index import Index
 from .operands import Dims, many_dims, numpy_names, one_dim

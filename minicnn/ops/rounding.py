@@ -12,7 +12,8 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import DTypeError
 from ..tensor import Tensor, check_tensor, method
-from .compare import Untracked, where
+from .choose import where
+from .compare import Untracked
 from .operands import zeros_of
 
 

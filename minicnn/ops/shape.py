@@ -1,77 +1,19 @@
-"""Shapes: the same numbers seen otherwise. None of these ops computes anything.
+"""Shapes: reshaping, reordering and stretching, without a copy where it can be.
 
-*Views.* reshape, permute, expand, indexing by slices and their relatives share memory with their
-input wherever it can be, so changing one in place changes the other, as in PyTorch.
-
-*Where a view has to be a copy.* minicnn keeps images channels-last in memory, though their shape is
-(N, C, H, W). `view(N, -1)` of such a tensor must copy where PyTorch would not. The two are then
-"twins": while both are alive, changing either in place raises, instead of leaving the other behind
-unseen.
+See `minicnn.ops.views` for the three ops behind these functions, and for what shares memory.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import operator
-import weakref
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..autograd import Op, shares_memory
-from ..backend import array_module
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor, method
 from .operands import Dims, as_shape, many_dims, numpy_names, one_dim
-
-
-@dataclass(eq=False, repr=False)
-class Reshape(Op):
-    """y = x in another shape, row-major order kept.   dx = dy in the shape of x."""
-
-    shape: Dims
-    is_view = True
-
-    def forward(self, x: Any) -> Any:
-        return x.reshape(self.shape)
-
-    def dx(self, dy: Tensor) -> Tensor:
-        return Reshape(self.shapes[0])(dy)
-
-
-@dataclass(eq=False, repr=False)
-class Permute(Op):
-    """y's dimension i is x's dimension dims[i].   dx = dy permuted back."""
-
-    dims: Dims
-    is_view = True
-
-    def forward(self, x: Any) -> Any:
-        return x.transpose(self.dims)
-
-    def dx(self, dy: Tensor) -> Tensor:
-        back = tuple(sorted(range(len(self.dims)), key=lambda i: self.dims[i]))
-        return Permute(back)(dy)
-
-
-@dataclass(eq=False, repr=False)
-class Expand(Op):
-    """y = x repeated along its dimensions of size 1, without a copy.   dx = dy summed over them.
-
-    The sum is the engine's: it undoes every broadcast.
-    """
-
-    shape: Dims
-    is_view = True
-
-    def forward(self, x: Any) -> Any:
-        return array_module(x).broadcast_to(x, self.shape)
-
-    def dx(self, dy: Tensor) -> Tensor:
-        return dy
-
+from .views import Expand, Permute, reshaped
 
 # ----------------------------------------------------------------------------------------------
 # Reshaping
@@ -115,7 +57,7 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     size = _fill_in(
         "reshape", as_shape("reshape", sizes, shape), check_tensor(input, "reshape").shape
     )
-    return _reshape(input, size)
+    return reshaped(input, size)
 
 
 @method()
@@ -126,115 +68,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
         raise UnsupportedError(f"view: reading memory as {shape[0]} is not covered; use .to(dtype)")
     size = _fill_in("view", as_shape("view", shape), self.shape)
-    return _reshape(self, size, must_share=True)
-
-
-def _reshape(x: Tensor, size: Dims, must_share: bool = False) -> Tensor:
-    y = Reshape(size)(x)
-    shares = shares_memory(y.array, x.array) or not x.array.size
-    base: Any = x if x._base is None else x._base
-    may_share = shares
-    if not base.array.flags.c_contiguous:  # then memory may be laid out differently in PyTorch
-        seen = logical(x)
-        may_share = _can_view(seen.shape, seen.strides, size)
-    if must_share and not may_share:
-        raise ShapeError(
-            f"view: shape {x.shape} with strides {x.stride()} cannot be seen as {size} without a"
-            " copy; use reshape, or contiguous() first"
-        )
-    if may_share and not shares:
-        become_twins(base, y)
-    return y.clone() if shares and not may_share else y
-
-
-def become_twins(x: Tensor, y: Tensor) -> None:
-    """Note in both that PyTorch would keep them in one memory: neither may be changed while the
-    other lives.
-    """
-    for one, other in ((x, y), (y, x)):
-        living = [ref for ref in one._twins if ref() is not None]
-        one._twins = (*living, weakref.ref(other))
-
-
-def logical(x: Tensor) -> np.ndarray:
-    """Return a stand-in for the array of `x`, without memory, laid out as PyTorch's would be.
-
-    There, a new tensor is row-major whatever its kernels prefer, and views follow from the strides
-    of their base.
-    """
-    base: Any = x if x._base is None else x._base
-    array = base.array
-    seen = _stand_in(base.shape, None if _is_dense(array) else array.strides, array.itemsize)
-    for op in x._chain if x._base is not None else ():
-        if isinstance(op, Reshape) and not _can_view(seen.shape, seen.strides, op.shape):
-            seen = _stand_in(op.shape, None)
-        else:
-            seen = op.forward(seen)
-    return seen
-
-
-def _stand_in(shape: Dims, strides: Dims | None, itemsize: int = 1) -> np.ndarray:
-    """Return an array of one byte that claims a shape and (by default row-major) strides."""
-    if strides is None:
-        sizes = (max(n, 1) for n in shape[:0:-1])
-        backwards = itertools.accumulate(sizes, operator.mul, initial=1)
-        strides = tuple(backwards)[::-1] if shape else ()
-    else:
-        strides = tuple(s // itemsize for s in strides)
-    return np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides)
-
-
-def _is_dense(array: Any) -> bool:
-    """Whether the elements fill a block of memory, in some order of the dimensions."""
-    expected = array.itemsize
-    for step, n in sorted(
-        (step, n) for step, n in zip(array.strides, array.shape, strict=True) if n != 1
-    ):
-        if step != expected:
-            return array.size == 0
-        expected *= n
-    return True
-
-
-def _can_view(shape: Dims, strides: Dims, size: Dims) -> bool:
-    """Whether elements so laid out can be seen in another `size` in place.
-
-    Where a step in memory is irregular, the old shape is cut into runs; each cut must be one in
-    `size` too.
-    """
-    if 0 in shape:
-        return True
-    runs: list[int] = []
-    before = 0
-    for n, step in zip(shape, strides, strict=True):
-        if n == 1:
-            continue
-        if runs and before == n * step:
-            runs[-1] *= n
-        else:
-            runs.append(n)
-        before = step
-    cuts = set(itertools.accumulate(size, operator.mul))
-    return cuts.issuperset(itertools.accumulate(runs, operator.mul))
-
-
-@method()
-def is_contiguous(self: Tensor) -> bool:
-    """Return whether the elements follow each other in row-major order (in PyTorch's layout)."""
-    return logical(self).flags.c_contiguous
-
-
-@method()
-def stride(self: Tensor, dim: int | None = None) -> Any:
-    """Return the steps along each dimension (or along `dim`), in elements (in PyTorch's layout)."""
-    steps = logical(self).strides
-    return steps if dim is None else steps[dim]
-
-
-@method()
-def contiguous(self: Tensor) -> Tensor:
-    """Return this tensor if it is contiguous, else a copy that is."""
-    return self if is_contiguous(self) else self.clone()
+    return reshaped(self, size, must_share=True)
 
 
 @method("reshape_as", "view_as")
@@ -254,7 +88,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         raise ArgumentError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     if start == end:
         return input
-    return _reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+    return reshaped(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 @method()
@@ -262,7 +96,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """Return `input` with dimension `dim` split into `sizes`."""
     d = one_dim("unflatten", dim, input.ndim)
     sizes = _fill_in("unflatten", as_shape("unflatten", (sizes,)), (input.shape[d],))
-    return _reshape(input, (*input.shape[:d], *sizes, *input.shape[d + 1 :]))
+    return reshaped(input, (*input.shape[:d], *sizes, *input.shape[d + 1 :]))
 
 
 @method()
@@ -277,9 +111,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Return `input` without its dimensions of size 1 (only `dim`, one or several)."""
     shape = check_tensor(input, "squeeze").shape
     if isinstance(dim, (tuple, list)) and not dim:
-        return _reshape(input, shape)
+        return reshaped(input, shape)
     dims = many_dims("squeeze", dim, len(shape))
-    return _reshape(input, tuple(n for d, n in enumerate(shape) if not (n == 1 and d in dims)))
+    return reshaped(input, tuple(n for d, n in enumerate(shape) if not (n == 1 and d in dims)))
 
 
 @method()
@@ -288,7 +122,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Return `input` with a new dimension of size 1 at `dim`."""
     shape = check_tensor(input, "unsqueeze").shape
     d = one_dim("unsqueeze", dim, len(shape) + 1)
-    return _reshape(input, (*shape[:d], 1, *shape[d:]))
+    return reshaped(input, (*shape[:d], 1, *shape[d:]))
 
 
 # ----------------------------------------------------------------------------------------------

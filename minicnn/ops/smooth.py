@@ -20,7 +20,7 @@ from ..errors import ArgumentError
 from ..kernels import special
 from ..tensor import Tensor, check_tensor
 from .activation import apply, only_floating
-from .compare import clamp, where
+from .choose import clamp, where
 from .elementwise import Sigmoid, erf, exp, sigmoid, tanh
 from .elementwise import abs as abs_
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..backend import device as Device
 from ..data import DataLoader, TensorDataset
 from ..errors import ArgumentError, ShapeError
-from ..tensor import Tensor, as_tensor
+from ..ops.from_data import as_tensor
+from ..tensor import Tensor
 
 
 def is_array(x: Any) -> bool:

@@ -26,14 +26,13 @@ class Meter:
         self.count = 0  # samples that have been read
         self.totals = [0.0] * len(names)
         self.batches = 0
-        self.first_bad: tuple[int, float] | None = (
-            None  # batch number and value of a loss that is NaN
-        )
+        self.first_bad: tuple[int, float] | None = None  # batch and value of a loss like NaN
         self._waiting: list[tuple[int, list[Any]]] = []
 
     def add(self, count: int, values: Sequence[Any]) -> None:
         """Note the means over a batch of `count` samples: tensors of one element, or numbers."""
-        self._waiting.append((count, [v.array if isinstance(v, Tensor) else v for v in values]))
+        kept = [v.array if isinstance(v, Tensor) else float(v) for v in values]
+        self._waiting.append((count, kept))
 
     def read(self) -> dict[str, float]:
         """Return the means over all samples so far, by name."""
@@ -53,10 +52,10 @@ class Meter:
     def _fetch(self) -> list[list[float]]:
         """Return the waiting values as numbers."""
         rows = [values for _, values in self._waiting]
-        arrays = [v.reshape(()) for row in rows for v in row if hasattr(v, "dtype")]
+        arrays = [v.reshape(()) for row in rows for v in row if not isinstance(v, float)]
         if not arrays:
-            return [[float(v) for v in row] for row in rows]
+            return rows
         xp = array_module(arrays[0])
         stacked = xp.stack([array.astype(xp.float64) for array in arrays])
         numbers = iter(to_device(stacked, "cpu").tolist())
-        return [[next(numbers) if hasattr(v, "dtype") else float(v) for v in row] for row in rows]
+        return [[v if isinstance(v, float) else next(numbers) for v in row] for row in rows]

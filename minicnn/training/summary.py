@@ -28,8 +28,9 @@ import numpy as np
 
 from .. import nn
 from ..errors import ArgumentError
+from ..ops.from_data import tensor
 from ..random import get_rng_state, set_rng_state
-from ..tensor import Tensor, tensor
+from ..tensor import Tensor
 from .evaluation import evaluating
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...errors import DimensionError
-from ...tensor import from_numpy
+from ...ops.from_data import from_numpy
 from ..dataset import Dataset, Rows
 from ..streams import one_by_one
 from ..transforms import to_tensor

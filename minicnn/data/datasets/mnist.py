@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...errors import FileError
-from ...tensor import Tensor, from_numpy
+from ...ops.from_data import from_numpy
+from ...tensor import Tensor
 from .base import ImageDataset
 from .files import Place
 

@@ -18,7 +18,8 @@ import numpy as np
 from ...autograd import wrap
 from ...backend import array_module, as_array
 from ...errors import AnomalyError, ArgumentError
-from ...tensor import Tensor, tensor
+from ...ops.from_data import tensor
+from ...tensor import Tensor
 
 
 def clip_grad_norm_(
