@@ -78,7 +78,7 @@ METRICS = [
 
 def case_id(case):
     name, options = case
-    shown = (f"{k}={v}" for k, v in options.items() if not callable(v))
+    shown = (f"{k}={v}" for k, v in options.items() if k != "lr_lambda")
     return "-".join([name, *shown])
 
 
