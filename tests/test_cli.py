@@ -373,7 +373,8 @@ def test_a_closed_pipe_is_nothing_to_complain_about(arguments, tmp_path):
     with start(*arguments, cwd=tmp_path) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
-    assert process.returncode == (0 if arguments == ["--help"] else 141)  # argparse says nothing
+    silent = arguments == ["--help"]  # some versions of argparse do not mind
+    assert process.returncode == 141 or (silent and process.returncode == 0)
 
 
 @pytest.mark.parametrize(
@@ -706,9 +707,12 @@ needs_data = pytest.mark.skipif(
 
 @pytest.mark.data
 @needs_data
-@pytest.mark.parametrize(("data", "least"), [("mnist", 0.95), ("fashion-mnist", 0.78)])
-def test_one_epoch_on_real_data_is_a_good_begin(data, least, tmp_path):
-    done = run("train", "--data", data, "--epochs", 1, "--out", "net", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("data", "model", "least"), [("mnist", "lenet5", 0.95), ("fashion-mnist", "mlp", 0.8)]
+)
+def test_one_epoch_on_real_data_is_a_good_begin(data, model, least, tmp_path):
+    options = ["--model", model, "--epochs", 1, "--batch-size", 128, "--out", "net"]
+    done = run("train", "--data", data, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) > least
     shown = run("predict", "--weights", "net", "--samples", 3, cwd=tmp_path)

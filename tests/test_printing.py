@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,12 @@ def options(request):
 
 def as_pytorch_prints(x, torch):
     y = torch.from_numpy(x.detach().numpy().copy())
-    return repr(y.requires_grad_(x.requires_grad)).replace("dtype=torch.", "dtype=")
+    return on_one_line(repr(y.requires_grad_(x.requires_grad)).replace("dtype=torch.", "dtype="))
+
+
+def on_one_line(text):
+    """Join the remarks after the elements: the longer "dtype=torch.float64" breaks lines sooner."""
+    return re.sub(r",\s+(dtype|requires_grad|size)=", r", \1=", text)
 
 
 def variety(shape, dtype, rng):
@@ -62,13 +69,13 @@ def test_repr_is_pytorchs_text(options):
         for shape in SHAPES:
             for array in variety(shape, dtype, rng):
                 x = minicnn.tensor(array)
-                assert repr(x) == as_pytorch_prints(x, options)
+                assert on_one_line(repr(x)) == as_pytorch_prints(x, options)
 
 
 def test_a_gradient_is_mentioned_as_in_pytorch():
     torch = pytest.importorskip("torch")
     x = minicnn.ones(3, 30, requires_grad=True)
-    assert repr(x) == as_pytorch_prints(x, torch)
+    assert on_one_line(repr(x)) == as_pytorch_prints(x, torch)
     y, z = x * 2, torch.ones(3, 30, requires_grad=True) * 2
     assert repr(y).partition("grad_fn")[0] == repr(z).partition("grad_fn")[0]
     assert "grad_fn=<Mul" in repr(y)

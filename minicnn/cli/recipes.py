@@ -29,7 +29,7 @@ RECIPES = {
     "digits": Recipe("digits_cnn", 30, 32, 1e-2, augment=True, label_smoothing=0.1),
     "shapes": Recipe("cifar_cnn", 12, 64, 3e-3, augment=True),
     "mnist": Recipe("lenet5", 5, 64, 3e-3),
-    "fashion-mnist": Recipe("lenet5", 5, 64, 3e-3),
+    "fashion-mnist": Recipe("lenet5", 5, 32, 3e-3),
     "cifar10": Recipe("cifar_cnn", 15, 128, 2e-3, augment=True),
 }
 

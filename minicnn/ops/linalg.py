@@ -61,23 +61,24 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """
     a, b = check_tensor(input, "matmul"), check_tensor(other, "matmul", "other")
     one_dtype("matmul", a, b)
-    if a.ndim == 0 or b.ndim == 0:
-        raise ShapeError(f"matmul: 0-d tensors have no product {a.shape} @ {b.shape}; use *")
-    if a.shape[-1] != b.shape[max(0, b.ndim - 2)]:
+    left, right = a.array.shape, b.array.shape
+    if not left or not right:
+        raise ShapeError(f"matmul: 0-d tensors have no product {left} @ {right}; use *")
+    if left[-1] != right[max(0, len(right) - 2)]:
         raise ShapeError(
-            f"matmul: the inner sizes differ: {a.shape} @ {b.shape} needs {a.shape[-1]} == "
-            f"{b.shape[max(0, b.ndim - 2)]}"
+            f"matmul: the inner sizes differ: {left} @ {right} needs {left[-1]} == "
+            f"{right[max(0, len(right) - 2)]}"
         )
-    if a.ndim == 1:
+    if len(left) == 1:
         y = matmul(a.unsqueeze(0), b)
         return y.squeeze(-2 if b.ndim > 1 else 0)
-    if b.ndim == 1:
+    if len(right) == 1:
         return matmul(a, b.unsqueeze(1)).squeeze(-1)
-    if a.ndim > 2 and b.ndim == 2:  # one large product instead of many small ones
-        y = MatMul()(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b)
-        return y.reshape(*a.shape[:-1], b.shape[-1])
-    if not broadcastable(a.shape[:-2], b.shape[:-2]):
-        raise ShapeError(f"matmul: the leading sizes of {a.shape} and {b.shape} do not broadcast")
+    if len(right) == 2 < len(left):  # one large product instead of many small ones
+        y = MatMul()(a.reshape(math.prod(left[:-1]), left[-1]), b)
+        return y.reshape(*left[:-1], right[-1])
+    if left[:-2] != right[:-2] and not broadcastable(left[:-2], right[:-2]):
+        raise ShapeError(f"matmul: the leading sizes of {left} and {right} do not broadcast")
     return MatMul()(a, b)
 
 

@@ -40,8 +40,17 @@ def number(x: Any) -> Any:
     return wrap(x) if isinstance(x, np.ndarray) and x.dtype.kind in "biuf" else x
 
 
+def _settled(a: Any, b: Any) -> bool:
+    """Whether nothing is left to promote: floating tensors of one dtype, or one and a number."""
+    if not isinstance(a, Tensor) or a.array.dtype.kind != "f":
+        return False
+    return a.array.dtype == b.array.dtype if isinstance(b, Tensor) else type(b) in Number
+
+
 def promote(name: str, *operands: Any) -> list[Any]:
     """Return the operands with tensors cast to PyTorch's result dtype, and plain Python numbers."""
+    if len(operands) == 2 and _settled(*operands):
+        return list(operands)
     operands = tuple(number(x) for x in operands)
     for x in operands:
         if not isinstance(x, (Tensor, Number)):
@@ -79,8 +88,7 @@ def fitting(name: str, value: Any, dtype: np.dtype) -> Any:
     if dtype.kind == "b":
         return bool(value)
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            lost = math.isfinite(value) and not np.isfinite(dtype.type(value))
+        lost = math.isfinite(value) and abs(value) > _largest(dtype)
         value = float(value)
     else:
         limits = np.iinfo(dtype)
@@ -92,21 +100,20 @@ def fitting(name: str, value: Any, dtype: np.dtype) -> Any:
     return value
 
 
+@functools.cache
+def _largest(dtype: np.dtype) -> float:
+    return float(np.finfo(dtype).max)
+
+
 def binary(
     op: Callable[[], Op], name: str, a: Any, b: Any, prepare: Callable[..., list[Any]] = promote
 ) -> Tensor:
     """Promote the two operands with `prepare`, and apply the op that `op` makes to them."""
-    quick = False
-    if isinstance(a, Tensor) and a.array.dtype.kind == "f":
-        if isinstance(b, Tensor):
-            quick = a.array.dtype == b.array.dtype
-        elif type(b) in Number and a.array.dtype.itemsize > 2:
-            quick, b = True, float(b)
-    if not quick:
+    if not _settled(a, b):
         a, b = prepare(name, a, b)
-        if not isinstance(a, Tensor) or not isinstance(b, Tensor):
-            return _with_number(op, name, a, b)
-    return broadcasting(name, op(), a, b)
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return broadcasting(name, op(), a, b)
+    return _with_number(op, name, a, b)
 
 
 def _with_number(op: Callable[[], Op], name: str, a: Any, b: Any) -> Tensor:
