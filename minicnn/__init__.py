@@ -64,6 +64,7 @@ from .printing import get_printoptions, set_printoptions
 from .promotion import can_cast, get_default_dtype, promote_types, result_type, set_default_dtype
 from .random import (
     Generator,
+    default_generator,
     get_rng_state,
     initial_seed,
     manual_seed,
@@ -85,6 +86,8 @@ int16 = short = _np.dtype("int16")
 int32 = int = _np.dtype("int32")
 int64 = long = _np.dtype("int64")
 bool = _np.dtype("bool")
+dtype = _np.dtype
+newaxis = None
 finfo, iinfo = _np.finfo, _np.iinfo
 from math import e, inf, nan, pi  # noqa: E402
 
@@ -104,8 +107,13 @@ def numel(input: Tensor) -> Any:
     return input.numel()
 
 
-_SUBMODULES = ("data", "models", "nn", "optim", "training", "utils", "visualize")
-_ELSEWHERE = {"save": "serialization", "load": "serialization", "summary": "training.summary"}
+_SUBMODULES = ("backends", "data", "models", "nn", "optim", "training", "utils", "visualize")
+_ELSEWHERE = {
+    "accelerator": "backends",
+    "save": "serialization",
+    "load": "serialization",
+    "summary": "training.summary",
+}
 
 
 def __getattr__(name: str) -> Any:

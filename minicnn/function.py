@@ -112,7 +112,7 @@ def _record(
         return
     if len({outputs[i].dtype for i in tracked}) > 1:
         raise DTypeError(f"{cls.__name__}: all outputs with a gradient must have one dtype")
-    op = Applied(cls, ctx, inputs, [outputs[i] for i in tracked])
+    op = Applied(cls, ctx, inputs, outputs, tracked)
     if len(tracked) == 1:
         (i,) = tracked
         fresh[i]._node = op.record(inputs, fresh[i].array)._node
@@ -127,20 +127,31 @@ class Applied(Op):
     """One application of a `Function`: the node of the graph that calls its `backward`."""
 
     def __init__(
-        self, cls: type[Function], ctx: Context, inputs: Sequence[Any], outputs: list[Any]
+        self,
+        cls: type[Function],
+        ctx: Context,
+        inputs: Sequence[Any],
+        outputs: list[Any],
+        tracked: list[int],
     ):
         self.cls, self.ctx = cls, ctx
-        self.out_shapes = [y.shape for y in outputs]
+        self.out_shapes = [outputs[i].shape for i in tracked]
+        # What `backward` is given for the outputs without a gradient: zeros, as in PyTorch.
+        self.constants = {
+            i: y.new_zeros(y.shape) if isinstance(y, Tensor) else None
+            for i, y in enumerate(outputs)
+            if i not in tracked
+        }
         self._inputs = tuple(f"input {i}" for i in range(len(inputs)))  # type: ignore[misc]
-        self.saved = [self._place_of(x, inputs, outputs) for x in ctx.saved_tensors]
+        differentiable = [outputs[i] for i in tracked]
+        self.saved = [self._place_of(x, inputs, differentiable) for x in ctx.saved_tensors]
         ctx.saved_tensors = ()
 
     def _place_of(self, x: Any, inputs: Sequence[Any], outputs: list[Any]) -> Any:
-        """Return where a saved tensor is found later: an input's name, an output's number, or
-        itself.
+        """Return where a saved tensor is found later: by name, by number, or by itself.
 
-        Keeping an output itself would make a circle, since the output knows the node that knows
-        this op.
+        An input has a name, an output a number: keeping the output itself would make a circle,
+        since it knows the node that knows this op.
         """
         for name, candidate in zip(self._inputs, inputs, strict=True):
             if x is candidate and isinstance(x, Tensor):
@@ -175,9 +186,12 @@ class Applied(Op):
 
     def gradients(self, dy: Any, edges: Sequence[Any], values: dict[str, Any]) -> list[Any]:
         """Call the user's `backward`, and check what it returns."""
+        dys = self.parts(dy)
+        for i, zeros in sorted(self.constants.items()):
+            dys.insert(i, zeros)
         self.ctx.saved_tensors = tuple(self._found(place, values) for place in self.saved)
         try:
-            found = self.cls.backward(self.ctx, *self.parts(dy))
+            found = self.cls.backward(self.ctx, *dys)
         finally:
             self.ctx.saved_tensors = ()
         found = list(found) if isinstance(found, (tuple, list)) else [found]

@@ -485,6 +485,15 @@ def test_predict_takes_weights_alone_if_it_is_told_what_they_are(trained, capsys
     assert code == 1 and "w.safetensors' does not fit the model lenet5" in err
 
 
+def test_predict_asks_for_the_data_if_nobody_knows_it(trained, capsys, tmp_path):
+    config = json.loads((trained[0] / "config.json").read_text())
+    del config["data"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((trained[0] / "model.safetensors").read_bytes())
+    code, _, err = call(capsys, "predict", "--weights", tmp_path)
+    assert code == 2 and "say with --data which data set the samples are from" in err
+
+
 def test_predict_refuses_samples_of_another_shape(trained, capsys):
     code, _, err = call(capsys, "predict", "--weights", trained[0], "--data", "shapes")
     assert code == 1
@@ -582,6 +591,15 @@ def test_info_shows_versions_threads_gpu_and_data(capsys, monkeypatch, tmp_path)
     assert rows["fashion-mnist"] == str(tmp_path / "fashion-mnist")
     assert rows["mnist"] == f"not here; would be downloaded to {tmp_path}/cache/mnist"
     assert rows["cifar10"].startswith("not here")
+
+
+def test_gradcheck_shows_a_table_and_fails_if_a_gradient_is_wrong(capsys, monkeypatch):
+    code, out, _ = call(capsys, "gradcheck", "max_pool")
+    assert code == 0 and "1st order" in out and "max_pool2d" in out and "conv" not in out
+    code, _, err = call(capsys, "gradcheck", "max_poool2d")
+    assert code == 2 and "nothing has 'max_poool2d' in its name. Did you mean 'max_pool2d" in err
+    monkeypatch.setattr("minicnn.cli.gradcheck.gradcheck_report", lambda pattern: False)
+    assert call(capsys, "gradcheck")[0] == 1
 
 
 # ---------------------------------------------------------------------- wrong command lines

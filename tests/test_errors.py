@@ -19,7 +19,8 @@ from minicnn.autograd.variable import wrap
 
 PACKAGE = Path(minicnn.__file__).parent
 FILES = [
-    "__init__.py", "backends.py", "tensor.py", "promotion.py", "printing.py", "function.py", "linalg.py",
+    "__init__.py", "backends.py", "tensor.py",
+    "promotion.py", "printing.py", "function.py", "linalg.py",
     *(f"ops/{name}.py" for name in (
         "operands", "choose", "compare", "division", "arithmetic", "rounding", "elementwise",
         "index", "gather", "search", "views", "shape", "join", "pad", "diagonal", "order", "reduce",

@@ -21,7 +21,7 @@ LAYERS = [
     ["autograd", "promotion", "random"],
     ["tensor", "printing"],
     ["ops"],
-    ["function", "gradcheck", "linalg"],
+    ["function", "gradcheck", "linalg", "backends"],
     ["nn"],
     ["optim"],
     ["data", "serialization"],

@@ -8,11 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor, method
-from .operands import Dims, as_shape, many_dims, numpy_names, one_dim
+from .operands import Dims, as_shape, broadcasting_shape, many_dims, numpy_names, one_dim
 from .views import Expand, Permute, reshaped
 
 # ----------------------------------------------------------------------------------------------
@@ -227,9 +225,15 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
     return expand(input, size)
 
 
+def broadcast_shapes(*shapes: Any) -> Dims:
+    """Return the shape that `shapes` (tuples or numbers) broadcast to."""
+    sizes = (as_shape("broadcast_shapes", (shape,)) for shape in shapes)
+    return broadcasting_shape("broadcast_shapes", *sizes)
+
+
 def broadcast_tensors(*tensors: Tensor) -> list[Tensor]:
     """Return the tensors, each stretched to their common shape."""
-    shape = np.broadcast_shapes(*(x.shape for x in tensors))
+    shape = broadcasting_shape("broadcast_tensors", *(x.shape for x in tensors))
     return [expand(x, shape) for x in tensors]
 
 
@@ -237,5 +241,6 @@ swapaxes = swapdims = transpose
 moveaxis = movedim
 __all__ = [
     "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "permute", "transpose",
-    "swapaxes", "swapdims", "movedim", "moveaxis", "t", "broadcast_to", "broadcast_tensors",
+    "swapaxes", "swapdims", "movedim", "moveaxis", "t", "broadcast_to", "broadcast_shapes",
+    "broadcast_tensors",
 ]  # fmt: skip
