@@ -35,8 +35,7 @@ from .tensor import Tensor
 
 
 class Context:
-    """What `forward` hands to `backward`: tensors through `save_for_backward`, the rest as
-    attributes.
+    """What `forward` leaves for `backward`: saved tensors, and anything else as an attribute.
 
     Attributes:
         needs_input_grad: for each argument of `forward`, whether its gradient is wanted.
@@ -101,8 +100,8 @@ def _record(
 ) -> None:
     """Give each differentiable output its past.
 
-    An op of the engine has one result. Several are laid end to end in one array, of which each is a
-    part.
+    An op of the engine has one result. Several are laid end to end in one array, and each is a
+    part of that.
     """
     tracked = [
         i for i, y in enumerate(outputs)
@@ -200,13 +199,11 @@ class Applied(Op):
                 f"{self.name}: backward must return a gradient (or None) for each of the"
                 f" {len(edges)} arguments of forward; it returned {len(found)}"
             )
-        for i, g in enumerate(found):
+        for g in found:
             if g is not None and not isinstance(g, Tensor):
                 raise GraphError(
                     f"{self.name}: backward must return Tensors or None, not {type(g).__name__}"
                 )
-            if g is not None and i < len(edges) and edges[i] is None:
-                found[i] = None
         return found[: len(edges)]
 
 

@@ -31,8 +31,7 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Set how tensors are printed; what is not given stays, except `sci_mode` (None: as the values
-    need).
+    """Set how tensors are printed; what is not given stays as it is, except `sci_mode`.
 
     Args:
         precision: decimals of a floating number (4).
@@ -40,7 +39,7 @@ def set_printoptions(
         edgeitems: elements shown at each end of a dimension of a longer one (3).
         linewidth: characters in a line (80).
         profile: "default", "short" or "full", to be changed by the others.
-        sci_mode: always (True) or never (False) use scientific notation.
+        sci_mode: use scientific notation always (True), never (False) or as needed (None).
     """
     if profile is not None:
         if profile not in _PROFILES:

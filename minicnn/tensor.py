@@ -196,12 +196,10 @@ class Tensor(Variable):
         create_graph: bool = False,
         inputs: Any = None,
     ) -> None:
-        """Add to the ``grad`` of every leaf this tensor depends on its derivative with respect to
-        it.
+        """Add this tensor's gradient to the ``grad`` of every leaf that it depends on.
 
         Args:
-            gradient: d(objective)/d(self); may be left out when self has one element (it is then
-            1).
+            gradient: d(objective)/d(self); may be left out when self has one element (then 1).
             retain_graph: keep the graph for another pass. Default: `create_graph`.
             create_graph: record the pass, so that the gradients can be differentiated again.
             inputs: fill only these tensors' ``grad``.

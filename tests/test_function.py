@@ -50,6 +50,23 @@ def scaled_product(function):
     return Product.apply
 
 
+def eager_product(function):
+    class Product(function):
+        """Computes a gradient that nobody wants."""
+
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.save_for_backward(a, b)
+            return a * b
+
+        @staticmethod
+        def backward(ctx, dy):
+            a, b = ctx.saved_tensors
+            return dy * b, dy * a
+
+    return Product.apply
+
+
 def sine_and_cosine(function):
     class SinCos(function):
         """Several outputs, of several shapes, one of them without a derivative."""
@@ -125,6 +142,7 @@ CASES = {
     "saved-output": lambda f, x, b: exponential(f)(x * 1),
     "saved-inputs": lambda f, x, b: scaled_product(f)(x, b, 2.5),
     "one-constant-input": lambda f, x, b: scaled_product(f)(x, b.detach(), 2.5),
+    "unwanted-gradient": lambda f, x, b: eager_product(f)(x, b.detach()),
     "several-outputs": lambda f, x, b: (lambda s, c, i: s * s + c.reshape(-1) * b)(
         *sine_and_cosine(f)(x * x)
     ),
@@ -164,6 +182,14 @@ def test_the_outputs_say_what_has_a_gradient():
     assert (s.requires_grad, c.shape, largest.requires_grad) == (True, (3, 1), False)
     whole, rest = unmarked(minicnn.autograd.Function)(x)
     assert (whole.requires_grad, rest.requires_grad) == (False, True)
+
+
+def test_the_tape_can_be_walked_from_a_result():
+    x = minicnn.ones(2, requires_grad=True)
+    y = exponential(minicnn.autograd.Function)(x * 2)
+    (before, _), *_ = y.grad_fn.next_functions
+    assert (repr(y.grad_fn), repr(before)) == ("<ExpBackward>", "<MulBackward>")
+    assert before.next_functions[0][0] is x
 
 
 def test_nothing_is_recorded_without_need():

@@ -7,7 +7,7 @@ import operator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -48,6 +48,7 @@ UNARY = {
 
 
 @pytest.mark.parametrize("name", BINARY)
+@settings(max_examples=25)
 @given(broadcastable_pairs())
 def test_binary_function_is_numpys(name, pair):
     a, b = pair
@@ -61,6 +62,7 @@ def test_binary_function_is_numpys(name, pair):
 
 
 @pytest.mark.parametrize("function", OPERATORS, ids=lambda f: f.__name__)
+@settings(max_examples=25)
 @given(x=hnp.arrays(np.float64, SMALL, elements=NUMBERS), number=st.sampled_from([2, -1.5, True]))
 def test_operators_take_numbers_on_both_sides(function, x, number):
     if number is True and function is operator.sub:
@@ -73,6 +75,7 @@ def test_operators_take_numbers_on_both_sides(function, x, number):
 
 
 @pytest.mark.parametrize("name", UNARY)
+@settings(max_examples=25)
 @given(hnp.arrays(np.float64, SMALL, elements=NUMBERS | st.sampled_from([np.inf, np.nan])))
 def test_function_of_one_number_is_numpys(name, x):
     with np.errstate(all="ignore"):

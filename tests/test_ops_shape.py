@@ -92,6 +92,21 @@ def test_view_refuses_where_reshape_copies():
     assert x.contiguous().view(-1).tolist() == x.reshape(-1).tolist()
 
 
+def test_memory_is_shared_as_if_images_were_row_major():
+    channels_last = np.zeros((2, 4, 5, 3), np.float32)
+    x = t(channels_last).permute(0, 3, 1, 2) * 1.0  # (2, 3, 4, 5), the channels last in memory
+    assert x.is_contiguous() and x.stride() == (60, 20, 5, 1)
+    flat = x.view(2, -1)  # a copy, though a view in PyTorch: the two are not to be changed
+    assert not shares(flat, x)
+    with pytest.raises(RuntimeError, match="change a clone"):
+        flat.zero_()
+    rows = x.permute(0, 2, 3, 1).reshape(2, -1)  # could be a view, but is a copy in PyTorch
+    assert not shares(rows, x)
+    rows.zero_()
+    with pytest.raises(RuntimeError, match="cannot be seen as"):
+        x.permute(0, 2, 3, 1).view(2, -1)
+
+
 @st.composite
 def viewed(draw):
     """A tensor made by a few view operations, and a size that its elements could have."""
@@ -282,6 +297,14 @@ def test_vector_norm_is_numpys(order):
     found = linalg.vector_norm(t(x), order).item()
     assert found == pytest.approx(np.linalg.norm(x, order))
     assert t(x).norm(order).item() == pytest.approx(found)
+
+
+@pytest.mark.parametrize("order", [0.5, 1, 1.5, 2, 3])
+def test_the_gradient_of_a_norm_is_zero_where_the_element_is(order):
+    for values, expected in (([0.0, 0.0], [0, 0]), ([0.0, -2.0], [0, -1])):
+        x = minicnn.tensor(values, requires_grad=True)
+        x.norm(order).backward()
+        assert x.grad.tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("order", ["fro", 1, -1, math.inf, -math.inf])

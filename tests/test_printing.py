@@ -106,7 +106,10 @@ def test_repr(x, text):
 
 def test_a_number_formats_as_a_number():
     assert f"{minicnn.tensor(2 / 3):.3f}" == "0.667"
+    assert f"{minicnn.tensor(0.5, requires_grad=True)}" == "0.5"
     assert f"{minicnn.tensor([1.0])}" == "tensor([1.])"
+    with pytest.raises(TypeError):
+        f"{minicnn.tensor([1.0]):.3f}"
 
 
 def test_printing_options_are_kept_and_returned():

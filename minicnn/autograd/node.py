@@ -61,6 +61,11 @@ class Node:
         self.hooks: dict[int, Callable] | None = None
         self.retain: weakref.ref | None = None
 
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The edges under PyTorch's name, each with the number of a result: here always 0."""
+        return tuple((edge, 0) for edge in self.edges)
+
     def __repr__(self) -> str:
         return f"<{self.name}Backward>"
 

@@ -44,6 +44,9 @@ case("pow-of-number", lambda b: 2.5**b, normal(3, 4))
 case("remainder", lambda a, b: a % b, apart(3, 4), constant(FACTORS))
 case("div-floor", lambda a, b: a.div(b, rounding_mode="floor"), apart(3, 4), constant(FACTORS))
 case("div-trunc", lambda a, b: a.div(b, rounding_mode="trunc"), apart(3, 4), constant(FACTORS))
+case("addcmul", lambda a, b, c: a.addcmul(b, c, value=0.5), normal(3, 4), normal(4), normal(3, 1))
+case("addcdiv", lambda a, b, c: a.addcdiv(b, c, value=2), normal(3, 4), normal(4), apart(3, 1))
+case("lerp", lambda a, b, w: a.lerp(b, w), normal(3, 4), normal(3, 4), normal(3, 4))
 case("alias", lambda a: Alias()(a), normal(3))
 
 # ------------------------------------------------------------------------------- comparison

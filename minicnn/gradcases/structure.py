@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import device
-from ..ops import einsum, gather, index, join, linalg, linear, order, pad, reduce
+from ..ops import einsum, gather, index, join, linalg, linear, norms, order, pad, reduce
 from ..ops.convert import Cast, Move
 from ..ops.from_data import tensor
 from ..tensor import Tensor
@@ -35,6 +35,7 @@ case("var-biased", lambda x: x.var(1, correction=0), normal(3, 4))
 case("std", lambda x: x.std(0), normal(3, 4))
 case("var_mean", lambda x: reduce.var_mean(x, 1), normal(3, 4))
 case("cumsum", lambda x: x.cumsum(1), normal(3, 4))
+case("cumprod", lambda x: x.cumprod(1), apart(2, 5))
 case("prod", lambda x: x.prod(), apart(3, 2))
 case("prod-dim", lambda x: x.prod(1, keepdim=True), normal(3, 5))
 case("logsumexp", lambda x: x.logsumexp(1), normal(3, 4))
@@ -43,6 +44,8 @@ case("norm", lambda x: x.norm(), normal(3, 4))
 case("norm-dim", lambda x: x.norm(dim=1, keepdim=True), normal(3, 4))
 case("norm-1", lambda x: x.norm(p=1, dim=0), apart(3, 4))
 case("norm-3", lambda x: x.norm(p=3), apart(3, 4))
+case("norm-fraction", lambda x: x.norm(p=1.5, dim=1), apart(3, 4))
+case("matrix_norm", lambda x: norms.matrix_norm(x, 1), distinct(3, 4))
 case("norm-inf", lambda x: x.norm(p=float("inf")), distinct(3, 4))
 case("amax", lambda x: x.amax((0, 1)), distinct(3, 4))
 case("amin-dim", lambda x: x.amin(1, keepdim=True), distinct(3, 4))
@@ -69,6 +72,8 @@ case("take_along_dim", lambda x: gather.take_along_dim(x, ROWS, 0), normal(3, 4)
 case("scatter_add", lambda x, v: x.scatter_add(0, ROWS, v), normal(3, 4), normal(2, 4))
 case("scatter", lambda x, v: x.scatter(1, tensor([[0], [3], [1]]), v), normal(3, 4), normal(3, 1))
 case("index_select", lambda x: x.index_select(1, PAIR), normal(3, 4))
+case("index_add-slices", lambda x, v: x.index_add(1, PAIR, v, alpha=2), normal(2, 3), normal(2, 3))
+case("index_fill", lambda x: x.index_fill(0, PAIR, 3.0), normal(4, 2))
 case("masked_select", lambda x: x.masked_select(MASK), normal(3, 4))
 case("masked_fill", lambda x: x.masked_fill(MASK, 2.0), normal(3, 4))
 case("take", lambda x: x.take(tensor([[0, 5], [5, 11]])), normal(3, 4))
@@ -121,6 +126,15 @@ case(
     normal(3, 4),
 )
 case("outer", linalg.outer, normal(3), normal(2))
+case("inner", linalg.inner, normal(2, 3), normal(4, 3))
+case(
+    "tensordot",
+    lambda a, b: linalg.tensordot(a, b, ([0, 2], [1, 0])),
+    normal(2, 3, 4),
+    normal(4, 2),
+)
+case("addmv", linalg.addmv, normal(2), normal(2, 3), normal(3))
+case("baddbmm", linalg.baddbmm, normal(2, 4), normal(2, 2, 3), normal(2, 3, 4))
 case("linear", linear.linear, normal(2, 3), normal(4, 3), normal(4))
 case("linear-no-bias", linear.linear, normal(2, 2, 3), normal(4, 3))
 case("linear-vector", linear.linear, normal(3), normal(4, 3), normal(4))

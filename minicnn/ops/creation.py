@@ -45,9 +45,7 @@ def full(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of shape `size` with every element `fill_value`; its dtype follows the
-    value's.
-    """
+    """Return a tensor of shape `size` full of `fill_value`, by default in the value's dtype."""
     shape = sizes("full", (size,))
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     dtype = scalar_dtype(fill_value) if dtype is None else as_dtype(dtype)

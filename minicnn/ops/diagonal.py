@@ -30,9 +30,7 @@ class Triangle(Op):
 
 @dataclass(eq=False, repr=False)
 class Diagonal(Op):
-    """y = a diagonal of the last two dimensions of x, as a view.   dx = zeros with dy on that
-    diagonal.
-    """
+    """y = a diagonal of the last two dimensions of x, a view.   dx = zeros with dy on it."""
 
     offset: int
     is_view = True

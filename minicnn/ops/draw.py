@@ -219,8 +219,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
 
 @method()
 def random_(self: Tensor, *bounds: int, generator: Any = None) -> Tensor:
-    """Fill with whole numbers: random_(from, to) to to - 1, random_(to) from 0, random_() over the
-    dtype.
+    """Fill with whole numbers from `from` to `to` - 1: random_(from, to), random_(to), random_().
+
+    `from` defaults to 0, `to` to what the dtype can hold.
     """
     if self.dtype.kind == "f":
         most = 2 ** (np.finfo(self.dtype).nmant + 1) + 1

@@ -20,8 +20,7 @@ from .views import Expand
 
 @dataclass(eq=False, repr=False)
 class Einsum(Op):
-    """y = einsum(subscripts, *xs).   dx_i = einsum of dy and the other x_j, with the labels
-    exchanged.
+    """y = einsum(subscripts, *xs).   dx_i = einsum of dy and the other x_j, labels exchanged.
 
     A label that only x_i has was summed over alone: its gradient is the same at every place along
     it. Every label occurs once in each operand (`einsum` takes diagonals first).

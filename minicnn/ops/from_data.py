@@ -42,9 +42,7 @@ def tensor(
 
 
 def _from_python(data: Any, dtype: np.dtype | None) -> np.ndarray:
-    """Return nested sequences of numbers, tensors or arrays as one array, in `dtype` if it is
-    given.
-    """
+    """Return nested sequences of numbers, tensors or arrays as one array, in `dtype` if given."""
     plain, found = _untensored(data)
     try:
         array = np.array(plain)
@@ -76,9 +74,7 @@ def _check_range(array: np.ndarray, dtype: np.dtype) -> None:
 
 
 def _untensored(data: Any) -> tuple[Any, np.dtype | None]:
-    """Return nested sequences with plain numbers for tensors, and the dtype that those decide, if
-    any.
-    """
+    """Return nested sequences with numbers for tensors, and the dtype those ask for, if any."""
     if isinstance(data, Tensor):
         return data.item(), data.dtype
     if isinstance(data, (np.ndarray, np.generic)):

@@ -179,9 +179,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Tensor:
-    """Return `input` with the slices of alpha * source added to those slices along `dim` that
-    `index` names.
-    """
+    """Return `input` with slices of alpha * source added where `index` says along `dim`."""
     d, places = _slices_named("index_add", input, dim, index)
     if source.dtype != input.dtype:
         raise DTypeError(f"index_add: source is {source.dtype} but input {input.dtype}")

@@ -97,10 +97,8 @@ def as_index(x: Tensor, index: Any) -> tuple[tuple, tuple | None]:
             elif isinstance(part, int):
                 basic.append(part)
             else:
-                dims = (
-                    part.ndim if part.dtype == bool else 1
-                )  # a mask stands for all its dimensions
-                basic += [EVERYTHING] * dims
+                # A mask stands for as many dimensions as it has.
+                basic += [EVERYTHING] * (part.ndim if part.dtype == bool else 1)
                 advanced.append(part)
     if Ellipsis not in basic:
         # With `...` at the end, NumPy returns a 0-d view where it would return a scalar.

@@ -190,9 +190,7 @@ def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
 def repeat_interleave(
     input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
-    """Return each element repeated `repeats` times in place: 1, 1, 2, 2 ... (numbers, or one for
-    all).
-    """
+    """Return each element `repeats` times, one number for all or one for each: 1, 1, 2, 2 ..."""
     if dim is None:
         input, dim = check_tensor(input, "repeat_interleave").reshape(-1), 0
     d = one_dim("repeat_interleave", dim, input.ndim)

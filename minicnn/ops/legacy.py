@@ -18,9 +18,7 @@ from .from_data import tensor
 
 
 class TensorType:
-    """A dtype under its older name: called, it makes a tensor; ``isinstance(x, FloatTensor)``
-    works.
-    """
+    """A dtype under its older name: call it for a tensor; ``isinstance(x, FloatTensor)`` works."""
 
     def __init__(self, name: str, dtype: str):
         self.__name__, self.dtype = name, np.dtype(dtype)
@@ -54,9 +52,7 @@ _TYPES = (
 
 @method("type")
 def type_(self: Tensor, dtype: Any = None) -> Any:
-    """Return this tensor as `dtype` (a dtype, or a name such as "torch.FloatTensor"), or its own
-    type's name.
-    """
+    """Return this tensor as `dtype`, which may be "torch.FloatTensor"; without it, its own type."""
     if dtype is None:
         return repr(next(t for t in _TYPES if t.dtype == self.dtype))
     if isinstance(dtype, str) and dtype.startswith("torch."):

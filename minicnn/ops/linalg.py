@@ -160,8 +160,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Return the sum of products over `dims`: the last of a and first of b, or a pair of lists of
-    dimensions.
+    """Return the sum of products over dimensions of a and of b.
+
+    `dims` is how many (the last of a with the first of b), or two lists of them.
     """
     check_tensor(a, "tensordot", "a"), check_tensor(b, "tensordot", "b")
     if isinstance(dims, int):

@@ -84,8 +84,9 @@ def vector_norm(
 def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """Return the Frobenius norm of matrices ("fro"), or their largest column (1) or row (inf) sum
-    of sizes.
+    """Return a norm of matrices: "fro" (Frobenius), or the largest column (1) or row (inf) sum.
+
+    With a minus, the smallest one.
     """
     rows, columns = _two_dims("matrix_norm", A, dim)
     if ord == "fro":
@@ -105,8 +106,9 @@ def matrix_norm(
 def linalg_norm(
     A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """Return a vector's norm (`dim` one number, or A a vector) or a matrix's; by default over all
-    elements.
+    """Return a vector's norm (`dim` is a number, or A a vector) or a matrix's (two numbers).
+
+    Without `ord`: the Euclidean norm over all elements.
     """
     if ord is None:
         return _norm("norm", A, 2.0, dim, keepdim, dtype)

@@ -119,9 +119,7 @@ def _along(name: str, arg: str, input: Tensor, dim: int, keepdim: bool) -> Value
 
 
 def picked(x: Tensor, dim: int, places: Any, keepdim: bool) -> ValuesIndices:
-    """Return, for each place of the other dimensions, the element of x at `places` along `dim`, and
-    `places`.
-    """
+    """Return the elements of x at `places` along `dim`, one for each place elsewhere, and those."""
     xp = array_module(x.array)
     places = xp.asarray(places, dtype="int64")
     if x.ndim == 0:

@@ -156,7 +156,7 @@ def _complex(self: Tensor) -> complex:
 @method("__format__")
 def _format(self: Tensor, spec: str) -> str:
     """Format a 0-d tensor as its number: f"{loss:.3f}"."""
-    return format(self.item(), spec) if self.ndim == 0 and spec else str(self)
+    return format(self.item(), spec) if self.ndim == 0 else object.__format__(self, spec)
 
 
 def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:

@@ -24,9 +24,7 @@ from .order import amax, stretch
 
 
 def total(x: Any, dim: Dims, keepdim: bool) -> Any:
-    """Return the sum of an array, of float16 in float32: a long sum in float16 would lose its small
-    terms.
-    """
+    """Return the sum of an array; float16 adds up in float32, or small terms would be lost."""
     return x.sum(dim, "float32" if x.dtype == HALF else None, keepdims=keepdim)
 
 

@@ -38,10 +38,10 @@ def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:  # fmt: skip
-    """Return the distinct elements (or slices along `dim`), sorted; with their inverse and counts
-    if asked.
+    """Return the distinct elements (or slices along `dim`), sorted.
 
-    input equals output[inverse]; `sorted=False` sorts as well, since any order will do.
+    If asked, also their inverse (input equals output[inverse]) and counts. `sorted=False` sorts
+    as well, since any order will do.
     """
     array, axis = check_tensor(input, "unique").array, None
     if dim is not None:

@@ -60,9 +60,7 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
 
 @method()
 def view(self: Tensor, *shape: Any) -> Tensor:
-    """Return this tensor in another shape, sharing memory; raise where its layout does not allow
-    it.
-    """
+    """Return this tensor in another shape, sharing memory; raise where its layout forbids that."""
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
         raise UnsupportedError(f"view: reading memory as {shape[0]} is not covered; use .to(dtype)")
     size = _fill_in("view", as_shape("view", shape), self.shape)

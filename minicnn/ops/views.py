@@ -96,9 +96,7 @@ def reshaped(x: Tensor, size: Dims, must_share: bool = False) -> Tensor:
 
 
 def become_twins(x: Tensor, y: Tensor) -> None:
-    """Note in both that PyTorch would keep them in one memory: neither may be changed while the
-    other lives.
-    """
+    """Note that neither may be changed while the other lives: in PyTorch they share memory."""
     for one, other in ((x, y), (y, x)):
         living = [ref for ref in one._twins if ref() is not None]
         one._twins = (*living, weakref.ref(other))
@@ -147,8 +145,8 @@ def _is_dense(array: Any) -> bool:
 def _can_view(shape: Dims, strides: Dims, size: Dims) -> bool:
     """Whether elements so laid out can be seen in another `size` in place.
 
-    Where a step in memory is irregular, the old shape is cut into runs; each cut must be one in
-    `size` too.
+    Where a step in memory is irregular, the old shape is cut into runs, and `size` must have a
+    cut there too.
     """
     if 0 in shape:
         return True
