@@ -2,73 +2,91 @@
 
 What differs from the plain im2col, and what each step buys:
 
-* channels-last memory: columns are copied in long runs, and the product needs no transpose;
-* blocks of a few images: the columns stay in cache between the copy and the product;
+* channels-last memory: windows are copied in long runs, and the product needs no transpose;
+* blocks of a few images: the copies stay in cache until the product has used them;
+* strips: images are unfolded along their rows only. A strip is KW times the image, where columns
+  are KH KW times; a window is still one run of memory in it (see `_strip`);
+* many small products instead of a large one: OpenBLAS multiplies small matrices as they lie, and
+  copies ("packs") large ones first, which costs a third of the time when there are few filters;
 * the input gradient at stride 1 gathers (one more convolution) instead of scattering;
-* with fewer than 8 channels those runs are short, so columns are built along image rows instead;
 * with one channel a group (depthwise), products and sums of whole slices, no matrices at all.
+
+Legend: B images of a block, R of its rows of output, K = KH KW C numbers in a window.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..threads import add_up, each
 from .geometry import Padding, Pair
-from .layout import (
-    Windows,
-    adding_into,
-    as_rows,
-    blocks,
-    channels_last,
-    cut,
-    in_float32,
-    workspace,
-)
+from .layout import Windows, adding_into, blocks, channels_last, cut, in_float32, workspace
 from .reference import output_hw
 
-FEW_CHANNELS = 8  # below this, columns along image rows were faster; measured
+SMALL = 1_000_000  # multiply-adds of a product that OpenBLAS does without packing (on AVX-512)
+FEW_ROWS = 8  # products of fewer rows than this are slow as well; measured
 
 
-def _few(c: int) -> bool:
-    return c < FEW_CHANNELS
+def _strip(x: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
+    """Return what each window of output `rows` sees, (B, R, OW, K), as a view of a strip.
+
+    A strip, (B, OW, H, KW, C), holds for each column of windows all the rows of the image that lie
+    under it. KH of these, one after the other, are a window: it is one run of memory, and the next
+    window down begins SH rows later in the same memory.
+    """
+    piece = cut(x, windows.rectangle(rows))
+    b, c, h = piece.shape[:3]
+    sb, sc, sh, sw = piece.strides
+    (kh, kw), ow = windows.kernel, windows.out_hw[1]
+    strip = workspace("windows", (b, ow, h, kw, c), x.dtype)
+    steps = (sb, sw * windows.stride[1], sh, sw * windows.dilation[1], sc)
+    strip[...] = as_strided(piece, strip.shape, steps)
+    sb, sw, sh = strip.strides[:3]
+    shape = (b, rows.stop - rows.start, ow, kh * kw * c)
+    return as_strided(strip, shape, (sb, sh * windows.stride[0], sw, x.itemsize))
 
 
 def _columns(x: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
-    """Return what each window of output `rows` sees, one window a row: (B R OW, K).
-
-    K counts (KH, KW, C), so that a row of the window is one run in memory; with few channels
-    (C, KH, KW), and the matrix is the transpose of one built along the rows of the image.
-    """
-    few = _few(x.shape[1])
-    piece = cut(x, windows.rectangle(rows), rows_last=few)
+    """Return what each window of output `rows` sees, (B, R, OW, K), one after the other."""
+    piece = cut(x, windows.rectangle(rows))
     b, c = piece.shape[:2]
     sb, sc, sh, sw = piece.strides
-    (kh, kw), (oh, ow) = windows.kernel, (rows.stop - rows.start, windows.out_hw[1])
-    window = sh * windows.dilation[0], sw * windows.dilation[1]
-    step = sh * windows.stride[0], sw * windows.stride[1]
-    if few:
-        shape: tuple[int, ...] = (c, kh, kw, b, oh, ow)
-        view = as_strided(piece, shape, (sc, *window, sb, *step))
-    else:
-        shape = (b, oh, ow, kh, kw, c)
-        view = as_strided(piece, shape, (sb, *step, *window, sc))
-    if not view.flags.c_contiguous:  # it is, for instance, under a 1 x 1 kernel
-        columns = workspace("columns", shape, x.dtype)
-        columns[...] = view
-        view = columns
-    return view.reshape(c * kh * kw, -1).T if few else view.reshape(-1, kh * kw * c)
+    shape = (b, rows.stop - rows.start, windows.out_hw[1], *windows.kernel, c)
+    steps = (sh * windows.stride[0], sw * windows.stride[1])
+    seen = as_strided(
+        piece, shape, (sb, *steps, sh * windows.dilation[0], sw * windows.dilation[1], sc)
+    )
+    if not seen.flags.c_contiguous:  # it is, for instance, under a 1 x 1 kernel
+        columns = workspace("windows", shape, x.dtype)
+        columns[...] = seen
+        seen = columns
+    return seen.reshape(*shape[:3], -1)
 
 
-def _filters(w: np.ndarray) -> np.ndarray:
-    """Return the filters as a matrix (K, F), K in the order of `_columns`."""
-    f, c = w.shape[:2]
-    if _few(c):
-        return w.reshape(f, -1).T
-    return w.transpose(2, 3, 1, 0).reshape(-1, f)
+def _fits_strips(windows: Windows, k: int, f: int, rows: int) -> bool:
+    """Whether windows share rows in a strip, and small products have at least so many rows."""
+    share = windows.dilation[0] == 1 and windows.stride[0] < windows.kernel[0]
+    return share and windows.out_hw[1] >= FEW_ROWS and rows * k * f <= SMALL
+
+
+def _multiply(seen: np.ndarray, filters: np.ndarray, y: np.ndarray) -> None:
+    """y = seen filters, (B, R, OW, K) with (K, F) to (B, R, OW, F), small products if it pays."""
+    k, f = filters.shape
+    most = SMALL // (k * f)
+    if not seen.flags.c_contiguous:  # a strip: the windows of one row of output are a matrix
+        parts = -(-seen.shape[2] // most)
+        for p in range(parts):
+            part = slice(p * seen.shape[2] // parts, (p + 1) * seen.shape[2] // parts)
+            np.matmul(seen[:, :, part], filters, out=y[:, :, part])
+        return
+    seen, y = seen.reshape(-1, k), y.reshape(-1, f)
+    m = min(most, 64)
+    whole = len(seen) // m * m if m >= FEW_ROWS else 0
+    if whole:
+        np.matmul(seen[:whole].reshape(-1, m, k), filters, out=y[:whole].reshape(-1, m, f))
+    if whole < len(seen):
+        np.matmul(seen[whole:], filters, out=y[whole:])
 
 
 def _row_bytes(x: np.ndarray, windows: Windows) -> int:
@@ -82,6 +100,11 @@ def _group(x: np.ndarray, g: int, groups: int) -> np.ndarray:
     return x[:, g * width : (g + 1) * width]
 
 
+def _pixels(x: np.ndarray) -> np.ndarray:
+    """Return images (N, C, H, W) as (N, H, W, C)."""
+    return x.transpose(0, 2, 3, 1)
+
+
 @in_float32
 def conv2d(
     x: np.ndarray,
@@ -92,7 +115,7 @@ def conv2d(
     groups: int,
     b: np.ndarray | None = None,
 ) -> np.ndarray:
-    """y = columns(x) w + b, block by block, written straight into channels-last memory."""
+    """y = windows(x) w + b, block by block, written straight into channels-last memory."""
     f, c, kernel = len(w), w.shape[1], w.shape[2:]
     out_hw = output_hw(x.shape[2:], kernel, stride, padding, dilation)
     windows = Windows(out_hw, kernel, stride, padding, dilation)
@@ -100,17 +123,23 @@ def conv2d(
     if c == 1 and f == groups > 1:
         _depthwise(x, w, b, y, windows)
         return y
-    for g, wg in enumerate(np.split(w, groups)):
-        xg, yg, filters = _group(x, g, groups), _group(y, g, groups), _filters(wg)
-        bg = None if b is None else b[g * len(wg) : (g + 1) * len(wg)]
+    k, bias = c * kernel[0] * kernel[1], None if b is None else np.tile(b, out_hw[1])
+    strips = _fits_strips(windows, k, f // groups, FEW_ROWS)
+    see, row_bytes = (_strip if strips else _columns), _row_bytes(x, windows) // groups
+    filters = np.ascontiguousarray(
+        w.reshape(groups, -1, *w.shape[1:]).transpose(0, 3, 4, 2, 1)
+    ).reshape(groups, k, -1)
 
-        def piece(images: slice, rows: slice, xg=xg, yg=yg, filters=filters, bg=bg) -> None:
-            columns = _columns(xg[images], rows, windows)  # (B R OW, K)
-            pixels = np.matmul(columns, filters, out=as_rows(yg[images, :, rows]))
-            if bg is not None:
-                pixels += bg
+    def piece(images: slice, rows: slice) -> None:
+        for g in range(groups):
+            seen = see(_group(x[images], g, groups), rows, windows)  # (B, R, OW, K)
+            _multiply(seen, filters[g], _pixels(_group(y[images, :, rows], g, groups)))
+        if bias is not None:
+            pixels = _pixels(y[images, :, rows])
+            pixels = pixels.reshape(*pixels.shape[:2], -1)  # long runs
+            pixels += bias
 
-        each(piece, blocks(len(x), out_hw[0], _row_bytes(xg, windows)))
+    each(piece, blocks(len(x), out_hw[0], row_bytes // (kernel[0] if strips else 1)))
     return y
 
 
@@ -161,7 +190,8 @@ def _scatter_columns(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Win
             for part, rows in blocks(len(total), oh, row_bytes):
                 band = dy[images][part, :, rows]  # (B, F, R, OW)
                 columns = workspace("columns", (*_bhw(band), kh, kw, c), dy.dtype)
-                np.matmul(as_rows(band), filters, out=columns.reshape(-1, kh * kw * c))
+                flat = columns.reshape(-1, kh * kw * c)
+                np.matmul(_pixels(band).reshape(-1, len(w)), filters, out=flat)
                 columns = columns.transpose(3, 4, 0, 5, 1, 2)  # (KH, KW, B, C, R, OW)
                 seen = total[part, :, rows.start * windows.stride[0] :]
                 for i, j, y, x in windows.taps(rows):
@@ -184,28 +214,53 @@ def conv2d_weight_grad(
     dilation: Pair,
     groups: int,
 ) -> np.ndarray:
-    """dw = sum over the blocks of dy^T columns(x)."""
+    """dw = sum over the blocks of windows(x)^T dy."""
     windows = Windows(dy.shape[2:], kernel_hw, stride, padding, dilation)
     f, c = dy.shape[1] // groups, x.shape[1] // groups
     if c == f == 1 and groups > 1:
         return _depthwise_weight_grad(dy, x, windows)
-    dw = np.zeros((groups, f, c * kernel_hw[0] * kernel_hw[1]), dy.dtype)
-    for g in range(groups):
-        xg, dyg = _group(x, g, groups), _group(dy, g, groups)
+    k = c * kernel_hw[0] * kernel_hw[1]
+    strips = _fits_strips(windows, k, f, 64)
+    add, row_bytes = (_add_strip if strips else _add_columns), _row_bytes(x, windows) // groups
+    dw = np.zeros((groups, k, f), dy.dtype)
 
-        def piece(images: slice, rows: slice, total: Any, xg=xg, dyg=dyg) -> None:
-            columns = _columns(xg[images], rows, windows)  # (B R OW, K)
-            total += np.matmul(
-                as_rows(dyg[images, :, rows]).T,
-                columns,
-                out=workspace("dw", total.shape, total.dtype),
-            )
+    def piece(images: slice, rows: slice, total: np.ndarray) -> None:
+        for g in range(groups):
+            dyg = _pixels(_group(dy[images, :, rows], g, groups))  # (B, R, OW, F)
+            add(total[g], _group(x[images], g, groups), dyg, rows, windows)
 
-        add_up(piece, blocks(len(x), dy.shape[2], _row_bytes(xg, windows)), dw[g])
-    if _few(c):
-        return dw.reshape(groups * f, c, *kernel_hw)
-    dw = dw.reshape(groups * f, *kernel_hw, c).transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(dw)
+    add_up(piece, blocks(len(x), dy.shape[2], row_bytes // (kernel_hw[0] if strips else 1)), dw)
+    dw = dw.reshape(groups, *kernel_hw, c, f).transpose(0, 4, 3, 1, 2)
+    return np.ascontiguousarray(dw).reshape(groups * f, c, *kernel_hw)
+
+
+def _add_columns(
+    total: np.ndarray, x: np.ndarray, dy: np.ndarray, rows: slice, windows: Windows
+) -> None:
+    """total (K, F) += windows(x)^T dy, as one product over all pixels."""
+    seen = _columns(x, rows, windows)
+    product = workspace("dw", total.shape, total.dtype)
+    k, f = total.shape
+    total += np.matmul(seen.reshape(-1, k).T, dy.reshape(-1, f), out=product)
+
+
+def _add_strip(
+    total: np.ndarray, x: np.ndarray, dy: np.ndarray, rows: slice, windows: Windows
+) -> None:
+    """total (K, F) += windows(x)^T dy, as a small product for each row of output.
+
+    In a strip, the windows of one row of several images are a matrix; so they are made one in dy.
+    """
+    seen = _strip(x, rows, windows).swapaxes(0, 1)  # (R, B, OW, K)
+    r, b, ow, k = seen.shape
+    by_row = workspace("dy", (r, b, ow, dy.shape[3]), dy.dtype)
+    by_row[...] = dy.swapaxes(0, 1)
+    step = max(1, SMALL // (total.size * ow))
+    for i in range(0, b, step):
+        part = slice(i, i + step)
+        a, d = seen[:, part].reshape(r, -1, k), by_row[:, part].reshape(r, -1, dy.shape[3])
+        product = workspace("dw", (r, *total.shape), total.dtype)
+        total += np.matmul(a.swapaxes(1, 2), d, out=product).sum(0)
 
 
 # -------------------------------------------------------------------------------- depthwise

@@ -3,6 +3,14 @@
 A window of a 2 x 2 pooling is never gathered. Its four pixels lie in four strided slices of the
 image, and ``np.maximum`` of two slices treats every window at once, at the speed of memory. Blocks
 of a few images keep the slices in cache from tap to tap.
+
+*The 2 x 2 window with stride 2*, by far the most common, is played as a tournament: the left pixel
+against the right one, then the upper winner against the lower one. That is three comparisons where
+tap by tap there are six, and most of the second round goes over long runs of memory. No pixel is
+under two windows, so the backward pass writes every gradient once, and adds nothing.
+
+*Masks of bits.* A number of all ones or all zeros, bit by bit, keeps a gradient or makes it zero.
+It is as fast as a product with 1 or 0, and leaves no NaN where the gradient is infinite.
 """
 
 from __future__ import annotations
@@ -33,16 +41,74 @@ def max_pool2d(
     y = channels_last((*x.shape[:2], *out_hw), x.dtype)
     winner = channels_last(y.shape, small)
 
+    tournament = _is_tournament(windows, x.shape[2:])
+
     def block(images: slice) -> None:
         piece = cut(x[images], windows.rectangle(), fill=-np.inf)
-        _running_maximum(piece, y[images], winner[images], windows)
-        if not np.isfinite(y[images]).all():  # NaN, or nothing above the padding: think twice
+        if tournament:
+            _tournament(*(_pixels(a) for a in (piece, y[images], winner[images])))
+            plain = not np.isnan(y[images].max())
+        else:
+            _running_maximum(piece, y[images], winner[images], windows)
+            plain = np.isfinite(y[images]).all()
+        if not plain:  # NaN, or nothing above the padding: think twice
             y[images], winner[images] = reference.max_pool2d(
                 x[images], kernel, stride, padding, dilation, out_hw
             )
 
     _each_block(block, x)
     return y, winner
+
+
+def _is_tournament(windows: Windows, input_hw: Pair) -> bool:
+    """Whether these are 2 x 2 windows side by side that never leave the image."""
+    (top, bottom), (left, right) = windows.rectangle()
+    inside = top == left == 0 and bottom <= input_hw[0] and right <= input_hw[1]
+    return inside and windows.kernel == windows.stride == (2, 2) and windows.dilation == (1, 1)
+
+
+def _pixels(x: np.ndarray) -> np.ndarray:
+    """Return images (N, C, H, W) as (N, H, W, C)."""
+    return x.transpose(0, 2, 3, 1)
+
+
+def _tournament(x: np.ndarray, y: np.ndarray, winner: np.ndarray) -> None:
+    """The best of each row of a window, then the best of these two; all (B, H, W, C)."""
+    b, oh, ow, c = y.shape
+    left, right = x[:, :, 0::2], x[:, :, 1::2]
+    best = workspace("best", (b, 2 * oh, ow, c), x.dtype)
+    is_right = workspace("is_right", best.shape, np.dtype(bool))
+    np.maximum(left, right, out=best)
+    np.greater(right, left, out=is_right)
+    upper, lower = best[:, 0::2], best[:, 1::2]
+    is_lower = workspace("is_lower", y.shape, np.dtype(bool))
+    np.maximum(upper, lower, out=y)
+    np.greater(lower, upper, out=is_lower)
+    # winner = 2 + (lower is right) if is_lower else (upper is right)
+    upper, lower, below = is_right[:, 0::2], is_right[:, 1::2], is_lower.view(np.uint8)
+    np.bitwise_xor(upper, lower, out=winner.view(bool))
+    winner &= below
+    winner ^= upper.view(np.uint8)
+    below += below
+    winner |= below
+
+
+def _to_winners(dy: np.ndarray, winner: np.ndarray, dx: np.ndarray) -> None:
+    """Write each gradient to the pixel of its window that won, and 0 to the others."""
+    bits = np.dtype(f"i{dy.itemsize}")
+    right, below, upper, lower = (workspace(f"bits{i}", dy.shape, bits) for i in range(4))
+    right[...] = winner
+    np.right_shift(right, 1, out=below)
+    np.negative(below, out=below)  # 1 becomes -1, which is all ones
+    right &= 1
+    np.negative(right, out=right)
+    np.bitwise_and(dy.view(bits), below, out=lower)
+    np.bitwise_xor(dy.view(bits), lower, out=upper)
+    dx = dx.view(bits)
+    for i, row in enumerate((upper, lower)):
+        own = np.bitwise_and(row, right, out=below)
+        dx[:, i::2, 1::2] = own
+        np.bitwise_xor(row, own, out=dx[:, i::2, 0::2])
 
 
 def _running_maximum(x: np.ndarray, y: np.ndarray, winner: np.ndarray, windows: Windows) -> None:
@@ -78,18 +144,21 @@ def max_pool2d_input_grad(
     padding: Padding,
     dilation: Pair,
 ) -> np.ndarray:
-    """dx: each output's gradient goes to the pixel that won.
-
-    A mask of all ones or all zeros, bit by bit, keeps a number or makes it zero. It is as fast as a
-    product with 1 or 0, and leaves no NaN where the gradient is infinite.
-    """
+    """dx: each output's gradient goes to the pixel that won."""
     windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
     dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
     bits = np.dtype(f"i{dy.itemsize}")
+    tournament = _is_tournament(windows, input_hw)
 
     def block(images: slice) -> None:
         gradient = cut(dy[images], ((0, dy.shape[2]), (0, dy.shape[3])))
         won = winner[images]
+        if tournament:
+            (_, bottom), (_, side) = windows.rectangle()
+            dx[images, :, bottom:], dx[images, :, :bottom, side:] = 0, 0
+            inside = dx[images, :, :bottom, :side]
+            _to_winners(*(_pixels(a) for a in (gradient, won, inside)))
+            return
         here, mask = _scratch("here", won, bool), _scratch("mask", won, bits)
         with adding_into(dx[images], windows.rectangle()) as total:
             for i, j, rows, columns in windows.taps():

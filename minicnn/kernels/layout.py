@@ -27,7 +27,7 @@ from ..threads import get_num_threads
 from .geometry import Padding, Pair, taps
 
 HANDOVER_BYTES = 128 << 10  # a smaller piece takes less time than handing it to a thread
-CACHE_BYTES = 2 << 20  # what a block may fill; measured: 1 to 2 MB beat both 256 kB and 8 MB
+CACHE_BYTES = 1 << 20  # what a block may fill
 
 
 class _Memory(threading.local):

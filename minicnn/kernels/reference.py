@@ -17,6 +17,7 @@ from typing import Any
 
 from ..backend import array_module
 from .geometry import Padding, Pair, fitted_padding, output_size, taps
+from .layout import in_float32
 
 Array = Any  # a NumPy or a CuPy array
 
@@ -56,6 +57,12 @@ def output_hw(hw: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: 
     """Return (OH, OW) of a convolution."""
     oh, ow = (output_size(hw[a], kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1))
     return oh, ow
+
+
+@in_float32
+def matmul(a: Array, b: Array) -> Array:
+    """y = a b for matrices (..., M, K) and (..., K, N), those before broadcast."""
+    return a @ b
 
 
 # ------------------------------------------------------------------------------ convolution
