@@ -6,8 +6,9 @@ them for every small product, where they cost more than they bring: a tall, narr
 three times as long with two of them. So while `each` runs, BLAS is held to one thread, and the pool
 does the rest.
 
-*The same bits.* Which piece goes to which thread depends on their numbers alone, so results repeat
-exactly for the same number of threads.
+*The same bits.* Threads take the next piece when they are done with one, so that a slow core does
+not hold up the others. Where pieces are added up, it is settled beforehand which are added to which
+total, and in which order: results repeat exactly for the same number of threads.
 
 *What this changes in the process.* BLAS's number of threads, while a kernel runs, and the size from
 which the C library returns memory to the system (`keep_freed_memory`), once, at the first kernel.
@@ -30,6 +31,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .errors import ArgumentError
+
+SMALL_TOTAL = 256 << 10  # bytes
 
 _lock = threading.Lock()
 _number: int | None = None
@@ -133,7 +136,12 @@ class _Worker:
     def _run(self) -> None:
         _here.in_pool = True
         while True:
-            job, done = self.jobs.get()
+            tickets, job, done = self.jobs.get()
+            try:
+                tickets.pop()
+            except IndexError:  # it is all done already
+                del job
+                continue
             error = None
             try:
                 job()
@@ -162,31 +170,32 @@ if hasattr(os, "register_at_fork"):
 def each(function: Callable[..., Any], pieces: Sequence[tuple]) -> list[Any]:
     """Return [function(*piece) for piece in pieces], on several threads, BLAS held to one.
 
-    Thread t of T gets the t-th stretch of the pieces. From inside the pool itself it runs in turn.
+    Every piece must be independent of the others. From inside the pool itself they run in turn.
     """
     count = 1 if _here.in_pool else min(get_num_threads(), len(pieces))
     results: list[Any] = [None] * len(pieces)
+    numbers = iter(range(len(pieces)))  # shared: `next` is atomic
 
-    def stretch(t: int) -> None:
-        for i in range(t * len(pieces) // count, (t + 1) * len(pieces) // count):
+    def work() -> None:
+        for i in numbers:
             results[i] = function(*pieces[i])
 
     blas = _the_blas()
     blas.enter()
     try:
-        if count <= 1:
-            for i, piece in enumerate(pieces):
-                results[i] = function(*piece)
-        else:
-            _spread(stretch, count)
+        _spread(work, count)
     finally:
         blas.leave()
     return results
 
 
 def add_up(function: Callable[..., None], pieces: Sequence[tuple], total: Any) -> None:
-    """Call function(*piece, total) for every piece; each thread has its own first."""
-    count = 1 if _here.in_pool else min(get_num_threads(), len(pieces))
+    """Call function(*piece, total) for every piece, each stretch of pieces with its own total.
+
+    There are several stretches for each thread if the totals are small, to share them out evenly.
+    """
+    threads = get_num_threads()
+    count = min(threads * (4 if total.nbytes <= SMALL_TOTAL else 1), len(pieces))
     totals = [total, *(total * 0 for _ in range(count - 1))]
 
     def stretch(t: int) -> None:
@@ -198,24 +207,43 @@ def add_up(function: Callable[..., None], pieces: Sequence[tuple], total: Any) -
         total += part
 
 
-def _spread(stretch: Callable[[int], None], count: int) -> None:
-    """Run stretch(0) here and the others on workers; wait for all; raise the first error."""
+def _spread(work: Callable[[], None], count: int) -> None:
+    """Run work() here and on count - 1 workers; wait for all; raise the first error.
+
+    A worker takes some 50 microseconds to wake. If nothing is left to do by then, its ticket has
+    been taken away from it, and nobody waits for it.
+    """
+    if count <= 1:
+        work()
+        return
     with _lock:
         while len(_workers) < count - 1:
             _workers.append(_Worker(len(_workers) + 1))
     done: queue.SimpleQueue = queue.SimpleQueue()
-    for t in range(1, count):
+    tickets = list(range(count - 1))  # whoever pops one may begin; `pop` is atomic
+    for worker in _workers[: count - 1]:
         run = contextvars.copy_context().run  # with it goes NumPy's `errstate`
-        _workers[t - 1].jobs.put((lambda t=t, run=run: run(stretch, t), done))
+        worker.jobs.put((tickets, lambda run=run: run(work), done))
     error = None
     try:
-        stretch(0)
+        work()
     finally:
-        # Also when stretch(0) raises: nobody may still write into arrays that are given up.
-        for _ in range(1, count):
+        # Also when work() raises: nobody may still write into arrays that are given up.
+        for _ in range(count - 1 - _take_all(tickets)):
             error = done.get() or error
     if error is not None:
         raise error
+
+
+def _take_all(tickets: list[int]) -> int:
+    """Take the tickets that are left, and return how many there were."""
+    taken = 0
+    while True:
+        try:
+            tickets.pop()
+        except IndexError:
+            return taken
+        taken += 1
 
 
 # ----------------------------------------------------------------------------------------------

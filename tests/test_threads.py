@@ -1,9 +1,11 @@
 """The thread pool: the same results whatever the threads, errors that arrive, forks, and BLAS."""
 
 import os
+import queue
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -51,7 +53,11 @@ def test_the_same_number_of_threads_gives_the_same_bits(number):
 
 
 def test_each_returns_results_in_order_and_uses_other_threads():
-    names = threads.each(lambda i: (i, threading.current_thread().name), [(i,) for i in range(8)])
+    def work(i):
+        time.sleep(0.02)
+        return i, threading.current_thread().name
+
+    names = threads.each(work, [(i,) for i in range(8)])
     assert [i for i, _ in names] == list(range(8))
     assert len({name for _, name in names}) == 2
 
@@ -61,6 +67,17 @@ def test_each_within_each_runs_in_turn_instead_of_waiting_for_itself():
         return sum(threads.each(lambda j: i * j, [(j,) for j in range(4)]))
 
     assert threads.each(outer, [(i,) for i in range(6)]) == [6 * i for i in range(6)]
+
+
+def test_nobody_waits_for_a_thread_that_comes_too_late():
+    ran = []
+    busy = threading.Event()
+    threads.each(lambda i: i, [(0,), (1,)])  # the worker exists, and is then kept from waking
+    threads._workers[0].jobs.put(([0], busy.wait, queue.SimpleQueue()))
+    threads.each(ran.append, [(0,), (1,)])
+    busy.set()
+    time.sleep(0.05)  # now it finds that all was done without it
+    assert ran == [0, 1]
 
 
 @pytest.mark.parametrize("culprit", [0, 7])

@@ -9,6 +9,7 @@ What differs from the plain im2col, and what each step buys:
 * many small products instead of a large one: OpenBLAS multiplies small matrices as they lie, and
   copies ("packs") large ones first, which costs a third of the time when there are few filters;
 * the input gradient at stride 1 gathers (one more convolution) instead of scattering;
+* where there are fewer pixels than filters, what is rearranged are the pixels, not the filters;
 * with one channel a group (depthwise), products and sums of whole slices, no matrices at all.
 
 Legend: B images of a block, R of its rows of output, K = KH KW C numbers in a window.
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..threads import add_up, each
+from .cpu_matmul import matmul
 from .geometry import Padding, Pair
 from .layout import Windows, adding_into, blocks, channels_last, cut, in_float32, workspace
 from .reference import output_hw
@@ -123,6 +125,10 @@ def conv2d(
     if c == 1 and f == groups > 1:
         _depthwise(x, w, b, y, windows)
         return y
+    if _few_pixels(y.shape, groups):
+        pixels = matmul(_plain_columns(x, windows), w.reshape(f, -1).T)  # (N OH OW, F)
+        pixels = pixels if b is None else pixels + b
+        return pixels.reshape(len(x), *out_hw, f).transpose(0, 3, 1, 2)
     k, bias = c * kernel[0] * kernel[1], None if b is None else np.tile(b, out_hw[1])
     strips = _fits_strips(windows, k, f // groups, FEW_ROWS)
     see, row_bytes = (_strip if strips else _columns), _row_bytes(x, windows) // groups
@@ -156,6 +162,8 @@ def conv2d_input_grad(
     """dx = a convolution of dy with the flipped filters at stride 1; else columns added back."""
     f, c, kernel = len(w), w.shape[1], w.shape[2:]
     windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
+    if _few_pixels(dy.shape, groups) and c > 1:
+        return _scatter_plain_columns(dy, w, input_hw, windows)
     if stride == (1, 1):
         flipped = w.reshape(groups, f // groups, c, *kernel)[..., ::-1, ::-1]
         flipped = flipped.swapaxes(1, 2).reshape(groups * c, f // groups, *kernel)
@@ -219,6 +227,10 @@ def conv2d_weight_grad(
     f, c = dy.shape[1] // groups, x.shape[1] // groups
     if c == f == 1 and groups > 1:
         return _depthwise_weight_grad(dy, x, windows)
+    if _few_pixels(dy.shape, groups):
+        dw = matmul(_pixels(dy).reshape(-1, f).T, _plain_columns(x, windows))
+        dw.shape = (f, c, *kernel_hw)
+        return dw
     k = c * kernel_hw[0] * kernel_hw[1]
     strips = _fits_strips(windows, k, f, 64)
     add, row_bytes = (_add_strip if strips else _add_columns), _row_bytes(x, windows) // groups
@@ -231,7 +243,9 @@ def conv2d_weight_grad(
 
     add_up(piece, blocks(len(x), dy.shape[2], row_bytes // (kernel_hw[0] if strips else 1)), dw)
     dw = dw.reshape(groups, *kernel_hw, c, f).transpose(0, 4, 3, 1, 2)
-    return np.ascontiguousarray(dw).reshape(groups * f, c, *kernel_hw)
+    result = np.empty((groups * f, c, *kernel_hw), dy.dtype)
+    result.reshape(dw.shape)[...] = dw
+    return result
 
 
 def _add_columns(
@@ -261,6 +275,51 @@ def _add_strip(
         a, d = seen[:, part].reshape(r, -1, k), by_row[:, part].reshape(r, -1, dy.shape[3])
         product = workspace("dw", (r, *total.shape), total.dtype)
         total += np.matmul(a.swapaxes(1, 2), d, out=product).sum(0)
+
+
+# ------------------------------------------------------------------------------- few pixels
+#
+# Deep in a network, images are small and filters many: 512 filters over 512 channels of 4 x 4. To
+# bring these filters into the order of the columns, (KH, KW, C), took longer than the product. So
+# here the columns take the order of the filters, (C, KH, KW). The whole batch is one product.
+
+
+def _few_pixels(output: tuple[int, ...], groups: int) -> bool:
+    """Whether an output (N, F, OH, OW) has so few pixels that columns cost less than filters."""
+    n, f, oh, ow = output
+    return groups == 1 and n * oh * ow <= 2 * f
+
+
+def _plain_columns(x: np.ndarray, windows: Windows) -> np.ndarray:
+    """Return what each window sees, as a row (C KH KW) of a matrix."""
+    n, c = x.shape[:2]
+    columns = np.empty((n, *windows.out_hw, c, *windows.kernel), x.dtype)
+
+    def piece(images: slice, _: slice) -> None:
+        seen = cut(x[images], windows.rectangle())
+        for i, j, rows, cols in windows.taps():
+            columns[images, ..., i, j] = _pixels(seen[:, :, rows, cols])
+
+    each(piece, blocks(n, 1, columns[0].nbytes))
+    return columns.reshape(n * windows.out_hw[0] * windows.out_hw[1], -1)
+
+
+def _scatter_plain_columns(
+    dy: np.ndarray, w: np.ndarray, input_hw: Pair, windows: Windows
+) -> np.ndarray:
+    """Return dx = col2im(dy w)."""
+    n, f = dy.shape[:2]
+    dx = channels_last((n, w.shape[1], *input_hw), dy.dtype)
+    columns = matmul(_pixels(dy).reshape(-1, f), w.reshape(f, -1))
+    columns = columns.reshape(n, *windows.out_hw, *w.shape[1:])  # (N, OH, OW, C, KH, KW)
+
+    def piece(images: slice, _: slice) -> None:
+        with adding_into(dx[images], windows.rectangle()) as total:
+            for i, j, rows, cols in windows.taps():
+                _pixels(total)[:, rows, cols] += columns[images, ..., i, j]
+
+    each(piece, blocks(n, 1, columns[0].nbytes))
+    return dx
 
 
 # -------------------------------------------------------------------------------- depthwise

@@ -52,7 +52,7 @@ class IndexAdd(Op):
 
     def forward(self, v: Any) -> Any:
         xp = array_module(v)
-        y = xp.zeros(self.shape, dtype=v.dtype)
+        y = xp.zeros_like(v, shape=self.shape)  # in the layout of v, if it has as many dimensions
         if is_basic(self.index) or _is_mask(self.index):
             y[self.index] = v  # slices and masks never name a place twice
         else:

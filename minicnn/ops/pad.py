@@ -25,7 +25,10 @@ class Pad(Op):
     value: float
 
     def forward(self, x: Any) -> Any:
-        return array_module(x).pad(x, self.widths, constant_values=self.value)
+        size = tuple(b + n + a for (b, a), n in zip(self.widths, x.shape, strict=True))
+        y = array_module(x).full_like(x, self.value, shape=size)  # in the layout of x
+        y[tuple(slice(b, b + n) for (b, _), n in zip(self.widths, x.shape, strict=True))] = x
+        return y
 
     def dx(self, dy: Tensor) -> Tensor:
         inside = (slice(b, b + n) for (b, _), n in zip(self.widths, self.shapes[0], strict=True))
