@@ -47,15 +47,38 @@ def workspace(role: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return flat[:size].reshape(shape)
 
 
+# NumPy lays out a new array like another one; a transposed one would not own its memory, and the
+# engine adds gradients in place only where nobody else can see them.
+_CHANNELS_LAST = np.empty((2, 2, 2, 2)).transpose(0, 3, 1, 2)
+_FILTERS_LAST = np.empty((2, 2, 2, 2)).transpose(3, 2, 0, 1)
+
+
 def channels_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Return a new array of shape (N, C, H, W) that lies in memory as (N, H, W, C)."""
-    n, c, h, w = shape
-    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return np.empty_like(_CHANNELS_LAST, dtype, shape=shape)
 
 
-def as_rows(x: np.ndarray) -> np.ndarray:
-    """Return (N, C, H, W) as a matrix (N H W, C), one pixel a row: a view if channels are last."""
-    return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
+def filters_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return a new array of shape (F, C, KH, KW) that lies in memory as (KH, KW, C, F).
+
+    So it is already the matrix (KH KW C, F) by which columns are multiplied. Convolution layers
+    keep their weights like this.
+    """
+    return np.empty_like(_FILTERS_LAST, dtype, shape=shape)
+
+
+def flattened(*arrays: np.ndarray | None) -> list[np.ndarray | None] | None:
+    """Return views of dense arrays as one dimension, in the order of their memory; None stays.
+
+    They show the same element at the same place; if the arrays are laid out differently, return
+    None.
+    """
+    first = next(a for a in arrays if a is not None)
+    order = sorted(range(first.ndim), key=lambda axis: -first.strides[axis])
+    turned = [None if a is None else a.transpose(order) for a in arrays]
+    if any(a is not None and not a.flags.c_contiguous for a in turned):
+        return None
+    return [None if a is None else a.reshape(-1) for a in turned]
 
 
 def blocks(images: int, rows: int, bytes_per_row: int) -> list[tuple[slice, slice]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd import wrap
 from ..errors import ArgumentError, ShapeError
 from ..ops.creation import empty
 from ..tensor import Tensor
@@ -55,7 +56,9 @@ class _ConvNd(Module):
         shape = [out_channels, in_channels // groups, *self.kernel_size]
         if self.transposed:  # the weight of the convolution that leads back
             shape[:2] = in_channels, out_channels // groups
-        self.weight = Parameter(empty(shape, **factory))
+        # In memory (*kernel_size, C, F), as the kernels multiply by it; `shape` is what users see.
+        lying = empty((*shape[2:], shape[1], shape[0]), **factory).array
+        self.weight = Parameter(wrap(lying.transpose(-1, -2, *range(self.axes))))
         if bias:
             self.bias = Parameter(empty(out_channels, **factory))
         else:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..autograd import wrap
 from ..backend import array_module
+from ..kernels.layout import flattened
 from ..tensor import Tensor
 
 BLOCK = 65536  # elements: what an update touches of this many stays in a core's cache
@@ -32,7 +33,7 @@ def next_step(state: dict[str, Any]) -> float:
 
 
 def blocks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
-    """Cut arrays of one shape along their first axis into matching views; None stays None.
+    """Cut arrays of one shape into matching views, in the order of memory; None stays None.
 
     An update goes over its arrays some ten times. In pieces that fit the cache it reads them from
     memory once, and its temporaries are small: 2.6 times faster for a 17-million-element Adam step
@@ -43,6 +44,8 @@ def blocks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
     if x.size <= BLOCK or array_module(x) is not np:
         yield arrays
         return
+    arrays = flattened(*arrays) or arrays
+    x = arrays[0]
     rows = max(1, BLOCK * len(x) // x.size)
     for i in range(0, len(x), rows):
         yield tuple(None if a is None else a[i : i + rows] for a in arrays)
