@@ -27,23 +27,28 @@ from ..threads import get_num_threads
 from .geometry import Padding, Pair, taps
 
 HANDOVER_BYTES = 128 << 10  # a smaller piece takes less time than handing it to a thread
+FEW_CHANNELS = 16  # up to so many are copied one by one from an image that is not channels-last
 CACHE_BYTES = 1 << 20  # what a block may fill
 
 
 class _Memory(threading.local):
     def __init__(self) -> None:
-        self.roles: dict[tuple[str, np.dtype], np.ndarray] = {}
+        self.roles: dict[tuple[Any, np.dtype], np.ndarray] = {}
 
 
 _memory = _Memory()
 
 
-def workspace(role: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Return uninitialised memory, valid until this thread asks for the same role again."""
+def workspace(role: Any, shape: tuple[int, ...], dtype: Any, fill: float | None = None) -> Any:
+    """Return memory that is valid until this thread asks for the same role again.
+
+    What it holds is what it was left with; at first `fill`, or anything.
+    """
     size = prod(shape)
     flat = _memory.roles.get((role, dtype))
     if flat is None or flat.size < size:
-        flat = _memory.roles[role, dtype] = np.empty(size, dtype)
+        flat = np.empty(size, dtype) if fill is None else np.full(size, fill, dtype)
+        _memory.roles[role, dtype] = flat
     return flat[:size].reshape(shape)
 
 
@@ -129,30 +134,29 @@ def _overlap(size: int, start: int, stop: int) -> tuple[slice, slice]:
     return slice(low, high), slice(low - start, high - start)
 
 
-def cut(
-    x: np.ndarray, rectangle: tuple[Pair, Pair], fill: float = 0.0, rows_last: bool = False
-) -> np.ndarray:
+def cut(x: np.ndarray, rectangle: tuple[Pair, Pair], fill: float = 0.0) -> np.ndarray:
     """Return `rectangle` of the images `x`, (B, C, h, w), with `fill` wherever it leaves them.
 
-    The result's channels are adjacent in memory; with `rows_last`, the pixels of a row are. It is a
-    view of `x` where that is so already, and else lies in the workspace.
+    The result's channels are adjacent in memory. It is a view of `x` where that is so already, and
+    else lies in a workspace of its own for each kind of rectangle: its border is filled only once.
     """
     b, c, height, width = x.shape
     (top, bottom), (left, right) = rectangle
     rows, own_rows = _overlap(height, top, bottom)
     columns, own_columns = _overlap(width, left, right)
     inside = x[:, :, rows, columns]
-    whole = inside.shape[2:] == (bottom - top, right - left)
-    if whole and inside.strides[3 if rows_last else 1] == x.itemsize:
+    size = (bottom - top, right - left)
+    if inside.shape[2:] == size and inside.strides[1] == x.itemsize:
         return inside
-    if rows_last:
-        piece = workspace("cut", (b, c, bottom - top, right - left), x.dtype)
-    else:
-        piece = workspace("cut", (b, bottom - top, right - left, c), x.dtype)
-        piece = piece.transpose(0, 3, 1, 2)
-    piece[:, :, : own_rows.start] = piece[:, :, own_rows.stop :] = fill
-    piece[..., : own_columns.start] = piece[..., own_columns.stop :] = fill
-    piece[:, :, own_rows, own_columns] = inside
+    edges = (own_rows.start, own_rows.stop, own_columns.start, own_columns.stop)
+    piece = workspace(("cut", c, *size, *edges, fill), (b, *size, c), x.dtype, fill)
+    piece = piece.transpose(0, 3, 1, 2)
+    own = piece[:, :, own_rows, own_columns]
+    if x.strides[1] == x.itemsize or c > FEW_CHANNELS:
+        own[...] = inside
+    else:  # NumPy would copy the few channels of one pixel at a time
+        for i in range(c):
+            own[:, i] = inside[:, i]
     return piece
 
 
