@@ -11,6 +11,7 @@ What differs from the plain im2col, and what each step buys:
 * the input gradient at stride 1 gathers (one more convolution) instead of scattering;
 * filters that lie in memory as the matrix of the product, (KH, KW, C, F), are never rearranged;
 * where half of a window lies in the padding, the products with zeros are left out (`_taps_inside`);
+* few channels have another layout and their own kernels, in `cpu_batch_last`;
 * with one channel a group (depthwise), products and sums of whole slices, no matrices at all.
 
 Legend: B images of a block, R of its rows of output, K = KH KW C numbers in a window.
@@ -22,15 +23,18 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..threads import add_up, each
+from . import cpu_batch_last
 from .geometry import Padding, Pair
 from .layout import (
     Windows,
     adding_into,
+    batch_last,
     blocks,
     channels_last,
     cut,
     filters_last,
     in_float32,
+    is_batch_last,
     workspace,
 )
 from .reference import output_hw
@@ -135,6 +139,10 @@ def conv2d(
     f, c, kernel = len(w), w.shape[1], w.shape[2:]
     out_hw = output_hw(x.shape[2:], kernel, stride, padding, dilation)
     windows = Windows(out_hw, kernel, stride, padding, dilation)
+    if cpu_batch_last.begins(x, f, groups):
+        y = batch_last((len(x), f, *out_hw), x.dtype)
+        cpu_batch_last.convolve(x, _filter_matrix(w), b, y, windows)
+        return y
     y = channels_last((len(x), f, *out_hw), x.dtype)
     if c == 1 and f == groups > 1:
         _depthwise(x, w, b, y, windows)
@@ -174,6 +182,10 @@ def conv2d_input_grad(
     """dx = a convolution of dy with the flipped filters at stride 1; else columns added back."""
     f, c, kernel = len(w), w.shape[1], w.shape[2:]
     windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
+    if groups == 1 and is_batch_last(dy):
+        dx = batch_last((len(dy), c, *input_hw), dy.dtype)
+        cpu_batch_last.input_grad(dy, w.transpose(2, 3, 1, 0), dx, windows)
+        return dx
     if groups == 1 and _is_mostly_border(windows, input_hw, c * f):
         return _input_grad_by_tap(dy, w, input_hw, windows)
     if stride == (1, 1):
@@ -241,6 +253,10 @@ def conv2d_weight_grad(
     if c == f == 1 and groups > 1:
         return _depthwise_weight_grad(dy, x, windows)
     dw = filters_last((groups * f, c, *kernel_hw), dy.dtype)
+    matrix = dw.transpose(2, 3, 1, 0).reshape(-1, groups * f)  # (K, F)
+    if groups == 1 and is_batch_last(dy):
+        cpu_batch_last.weight_grad(dy, x, matrix, windows)
+        return dw
     if groups == 1 and _is_mostly_border(windows, x.shape[2:], c * f):
         _weight_grad_by_tap(dy, x, dw, windows)
         return dw
@@ -254,9 +270,8 @@ def conv2d_weight_grad(
             own = total[:, g * f : (g + 1) * f]
             add(own, _group(x[images], g, groups), dyg, rows, windows)
 
-    total = dw.transpose(2, 3, 1, 0).reshape(k, groups * f)
-    total[...] = 0
-    add_up(piece, blocks(len(x), dy.shape[2], row_bytes // (kernel_hw[0] if strips else 1)), total)
+    matrix[...] = 0
+    add_up(piece, blocks(len(x), dy.shape[2], row_bytes // (kernel_hw[0] if strips else 1)), matrix)
     return dw
 
 

@@ -9,6 +9,9 @@ against the right one, then the upper winner against the lower one. That is thre
 tap by tap there are six, and most of the second round goes over long runs of memory. No pixel is
 under two windows, so the backward pass writes every gradient once, and adds nothing.
 
+*Batch-last images* (see `cpu_batch_last`) are channels-last ones with batch and channels exchanged,
+and pooling treats those two alike.
+
 *Masks of bits.* A number of all ones or all zeros, bit by bit, keeps a gradient or makes it zero.
 It is as fast as a product with 1 or 0, and leaves no NaN where the gradient is infinite.
 """
@@ -23,14 +26,23 @@ import numpy as np
 from ..threads import each
 from . import reference
 from .geometry import Padding, Pair
-from .layout import Windows, adding_into, blocks, channels_last, cut, in_float32, workspace
+from .layout import (
+    Windows,
+    adding_into,
+    blocks,
+    channels_last,
+    cut,
+    in_float32,
+    is_batch_last,
+    workspace,
+)
 
 
 def _each_block(function: Callable[[slice], None], x: np.ndarray) -> None:
     """Call `function` for slices of the batch, on threads.
 
     Twice as large as what a cache holds: every operation within ends with a wait for the
-    interpreter lock, and a short one with a collision. A quarter faster than half a cache; measured.
+    interpreter lock, and short ones with a collision. A quarter faster than half a cache.
     """
     each(function, [(images,) for images, _ in blocks(len(x), 1, max(1, x[0].nbytes // 2))])
 
@@ -40,6 +52,10 @@ def max_pool2d(
     x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, out_hw: Pair
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (y, winner), see the reference. Costs KH KW comparisons and maxima of slices."""
+    if is_batch_last(x):
+        x = x.swapaxes(0, 1)
+        y, winner = max_pool2d(x, kernel, stride, padding, dilation, out_hw)
+        return y.swapaxes(0, 1), winner.swapaxes(0, 1)
     windows = Windows(out_hw, kernel, stride, padding, dilation)
     small = np.min_scalar_type(kernel[0] * kernel[1])  # a byte for all but giant windows
     y = channels_last((*x.shape[:2], *out_hw), x.dtype)
@@ -149,6 +165,10 @@ def max_pool2d_input_grad(
     dilation: Pair,
 ) -> np.ndarray:
     """dx: each output's gradient goes to the pixel that won."""
+    if is_batch_last(winner):
+        dy, winner = dy.swapaxes(0, 1), winner.swapaxes(0, 1)
+        dx = max_pool2d_input_grad(dy, winner, input_hw, kernel, stride, padding, dilation)
+        return dx.swapaxes(0, 1)
     windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
     dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
     bits = np.dtype(f"i{dy.itemsize}")
@@ -181,6 +201,8 @@ def avg_pool2d(
     x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, out_hw: Pair, divisor: Any
 ) -> np.ndarray:
     """y: the sum of each window over `divisor`."""
+    if is_batch_last(x):
+        return avg_pool2d(x.swapaxes(0, 1), kernel, stride, padding, out_hw, divisor).swapaxes(0, 1)
     windows = Windows(out_hw, kernel, stride, padding)
     y = channels_last((*x.shape[:2], *out_hw), x.dtype)
 
@@ -202,6 +224,10 @@ def avg_pool2d_input_grad(
     dy: np.ndarray, input_hw: Pair, kernel: Pair, stride: Pair, padding: Padding, divisor: Any
 ) -> np.ndarray:
     """dx: each output's gradient, over `divisor`, goes to every pixel of its window."""
+    if is_batch_last(dy):
+        dy = dy.swapaxes(0, 1)
+        dx = avg_pool2d_input_grad(dy, input_hw, kernel, stride, padding, divisor)
+        return dx.swapaxes(0, 1)
     windows = Windows(dy.shape[2:], kernel, stride, padding)
     dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
 
