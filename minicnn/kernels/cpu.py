@@ -11,6 +11,7 @@ What differs from the plain im2col, and what each step buys:
 * the input gradient at stride 1 gathers (one more convolution) instead of scattering;
 * filters that lie in memory as the matrix of the product, (KH, KW, C, F), are never rearranged;
 * where half of a window lies in the padding, the products with zeros are left out (`_taps_inside`);
+* many channels take fewer multiplications, in `cpu_winograd`;
 * few channels have another layout and their own kernels, in `cpu_batch_last`;
 * with one channel a group (depthwise), products and sums of whole slices, no matrices at all.
 
@@ -23,9 +24,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..threads import add_up, each
-from . import cpu_batch_last
+from . import cpu_batch_last, cpu_winograd
 from .geometry import Padding, Pair
 from .layout import (
+    SMALL,
     Windows,
     adding_into,
     batch_last,
@@ -39,7 +41,6 @@ from .layout import (
 )
 from .reference import output_hw
 
-SMALL = 1_000_000  # multiply-adds of a product that OpenBLAS does without packing (on AVX-512)
 FEW_ROWS = 8  # products of fewer rows than this are slow as well; measured
 
 
@@ -149,6 +150,9 @@ def conv2d(
         return y
     k, bias = c * kernel[0] * kernel[1], None if b is None else np.tile(b, out_hw[1])
     filters = _filter_matrix(w)  # (K, F)
+    if groups == 1 and cpu_winograd.fits(windows, c, f):
+        cpu_winograd.convolve(x, filters.reshape(*kernel, c, f), b, y, windows)
+        return y
     if groups == 1 and _is_mostly_border(windows, x.shape[2:], c * f):
         _convolve_by_tap(x, filters.reshape(*kernel, c, f), b, y, windows)
         return y
@@ -186,13 +190,15 @@ def conv2d_input_grad(
         dx = batch_last((len(dy), c, *input_hw), dy.dtype)
         cpu_batch_last.input_grad(dy, w.transpose(2, 3, 1, 0), dx, windows)
         return dx
-    if groups == 1 and _is_mostly_border(windows, input_hw, c * f):
+    may_gather = stride == (1, 1) and cpu_winograd.fits(_gathered(input_hw, windows), f, c)
+    if groups == 1 and not may_gather and _is_mostly_border(windows, input_hw, c * f):
         return _input_grad_by_tap(dy, w, input_hw, windows)
     if stride == (1, 1):
         turned = w.reshape(groups, f // groups, c, *kernel)[..., ::-1, ::-1]
         flipped = filters_last((groups * c, f // groups, *kernel), w.dtype)
         flipped.reshape(groups, c, f // groups, *kernel)[...] = turned.swapaxes(1, 2)
-        return conv2d(dy, flipped, stride, _gathering(input_hw, windows), dilation, groups)
+        padding = _gathered(input_hw, windows).padding
+        return conv2d(dy, flipped, stride, padding, dilation, groups)
     dx = channels_last((len(dy), groups * c, *input_hw), dy.dtype)
     if c == 1 and f == groups > 1:
         _depthwise_input_grad(dy, w, dx, windows)
@@ -202,14 +208,14 @@ def conv2d_input_grad(
     return dx
 
 
-def _gathering(input_hw: Pair, windows: Windows) -> Padding:
-    """Return the padding of dy with which each pixel of dx finds the outputs that saw it."""
+def _gathered(input_hw: Pair, windows: Windows) -> Windows:
+    """Return the windows over dy in which each pixel of dx finds the outputs that saw it."""
     sides = []
     for axis in (0, 1):
         reach = windows.dilation[axis] * (windows.kernel[axis] - 1)
         before = reach - windows.padding[axis][0]
         sides.append((before, input_hw[axis] + reach - windows.out_hw[axis] - before))
-    return sides[0], sides[1]
+    return Windows(input_hw, windows.kernel, (1, 1), tuple(sides), windows.dilation)
 
 
 def _scatter_columns(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Windows) -> None:
@@ -256,6 +262,9 @@ def conv2d_weight_grad(
     matrix = dw.transpose(2, 3, 1, 0).reshape(-1, groups * f)  # (K, F)
     if groups == 1 and is_batch_last(dy):
         cpu_batch_last.weight_grad(dy, x, matrix, windows)
+        return dw
+    if groups == 1 and cpu_winograd.fits(windows, c, f, 64 * 128):
+        cpu_winograd.weight_grad(dy, x, dw.transpose(2, 3, 1, 0), windows)
         return dw
     if groups == 1 and _is_mostly_border(windows, x.shape[2:], c * f):
         _weight_grad_by_tap(dy, x, dw, windows)

@@ -19,11 +19,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..threads import each, one_blas_thread
-from .layout import CACHE_BYTES, Windows, adding_into, cut, is_batch_last, workspace
+from .layout import CACHE_BYTES, SMALL, Windows, adding_into, cut, is_batch_last, workspace
 
 FEW, MORE = 8, 16  # filters up to which the layout begins, and is kept; measured
 CHUNK = 128  # columns of a product that OpenBLAS does without packing
-SMALL = 1_000_000  # multiply-adds of such a product
 WORTH_BYTES = 16 << 20  # of columns, some 2 ms of work; measured: with 4 MB two threads lose
 
 
@@ -133,4 +132,4 @@ def input_grad(dy: np.ndarray, filters: np.ndarray, dx: np.ndarray, windows: Win
             for i, j, rows, cols in windows.taps():
                 image[:, rows, cols] += columns[i, j]
 
-    _in_pieces(piece, dx.shape[1], taps * gradient[0].nbytes)
+    _in_pieces(piece, dx.shape[1], taps * gradient[0].nbytes // 2)

@@ -28,6 +28,7 @@ from .geometry import Padding, Pair, taps
 
 HANDOVER_BYTES = 1 << 20  # what a thread should have to do; measured: with 256 kB two threads lose
 FEW_CHANNELS = 16  # up to so many are copied one by one from an image that is not channels-last
+SMALL = 1_000_000  # multiply-adds of a product that OpenBLAS does without packing (on AVX-512)
 CACHE_BYTES = 1 << 20  # what a block may fill
 
 
@@ -109,7 +110,10 @@ def blocks(images: int, rows: int, bytes_per_row: int) -> list[tuple[slice, slic
     share = images * rows * bytes_per_row // get_num_threads()
     room = max(1, min(CACHE_BYTES, max(share, HANDOVER_BYTES)) // bytes_per_row)
     if room >= rows:
-        step = room // rows
+        count, threads = -(-images // (room // rows)), get_num_threads()
+        if count > 1:
+            count = -(-count // threads) * threads  # as many for each thread
+        step = -(-images // count)
         return [(slice(n, min(n + step, images)), slice(0, rows)) for n in range(0, images, step)]
     bands = [slice(r, min(r + room, rows)) for r in range(0, rows, room)]
     return [(slice(n, n + 1), band) for n in range(images) for band in bands]
