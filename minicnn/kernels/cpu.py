@@ -157,7 +157,8 @@ def conv2d(
         _convolve_by_tap(x, filters.reshape(*kernel, c, f), b, y, windows)
         return y
     strips = _fits_strips(windows, k, f // groups, FEW_ROWS)
-    see, row_bytes = (_strip if strips else _columns), _row_bytes(x, windows) // groups
+    see, copies = (_strip if strips else _columns), kernel[0] if strips else 1
+    row_bytes = _row_bytes(x, windows) // groups // copies
 
     def piece(images: slice, rows: slice) -> None:
         for g in range(groups):
@@ -169,7 +170,7 @@ def conv2d(
             pixels = pixels.reshape(*pixels.shape[:2], -1)  # long runs
             pixels += bias
 
-    each(piece, blocks(len(x), out_hw[0], row_bytes // (kernel[0] if strips else 1)))
+    each(piece, blocks(len(x), out_hw[0], row_bytes, copies * f // groups))
     return y
 
 
@@ -226,7 +227,7 @@ def _scatter_columns(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Win
 
     def piece(images: slice, _: slice) -> None:
         with adding_into(dx[images], windows.rectangle()) as total:
-            for part, rows in blocks(len(total), oh, row_bytes):
+            for part, rows in blocks(len(total), oh, row_bytes, len(w)):
                 band = dy[images][part, :, rows]  # (B, F, R, OW)
                 columns = workspace("columns", (*_bhw(band), kh, kw, c), dy.dtype)
                 flat = columns.reshape(-1, kh * kw * c)
@@ -236,7 +237,7 @@ def _scatter_columns(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, windows: Win
                 for i, j, y, x in windows.taps(rows):
                     seen[:, :, y, x] += columns[i, j]
 
-    each(piece, blocks(len(dy), 1, oh * row_bytes))
+    each(piece, blocks(len(dy), 1, oh * row_bytes, len(w)))
 
 
 def _bhw(x: np.ndarray) -> tuple[int, int, int]:
@@ -271,7 +272,8 @@ def conv2d_weight_grad(
         return dw
     k = c * kernel_hw[0] * kernel_hw[1]
     strips = _fits_strips(windows, k, f, 64)
-    add, row_bytes = (_add_strip if strips else _add_columns), _row_bytes(x, windows) // groups
+    add, copies = (_add_strip if strips else _add_columns), kernel_hw[0] if strips else 1
+    row_bytes = _row_bytes(x, windows) // groups // copies
 
     def piece(images: slice, rows: slice, total: np.ndarray) -> None:
         for g in range(groups):
@@ -280,7 +282,7 @@ def conv2d_weight_grad(
             add(own, _group(x[images], g, groups), dyg, rows, windows)
 
     matrix[...] = 0
-    add_up(piece, blocks(len(x), dy.shape[2], row_bytes // (kernel_hw[0] if strips else 1)), matrix)
+    add_up(piece, blocks(len(x), dy.shape[2], row_bytes, copies * f), matrix)
     return dw
 
 
@@ -376,7 +378,7 @@ def _convolve_by_tap(
             np.matmul(seen, filters[tap], out=product.reshape(-1, part.shape[3]))
             part += product
 
-    each(piece, blocks(len(x), 1, max(x[0].nbytes, y[0].nbytes)))
+    each(piece, blocks(len(x), 1, max(x[0].nbytes, y[0].nbytes), len(taps) * len(y[0])))
 
 
 def _input_grad_by_tap(
@@ -396,7 +398,7 @@ def _input_grad_by_tap(
             np.matmul(seen, filters[tap], out=product.reshape(-1, part.shape[3]))
             part += product
 
-    each(piece, blocks(len(dy), 1, max(dx[0].nbytes, dy[0].nbytes)))
+    each(piece, blocks(len(dy), 1, max(dx[0].nbytes, dy[0].nbytes), len(taps) * len(dx[0])))
     return dx
 
 

@@ -97,7 +97,7 @@ def convolve(
         odd = np.s_[:, :, : ow // 2]
         np.subtract(m[2][odd], m[3][odd], out=pixels[:, :, 1::2])
 
-    each(piece, blocks(len(x), windows.out_hw[0], 4 * t * max(c, f) * x.itemsize))
+    each(piece, blocks(len(x), windows.out_hw[0], 4 * t * max(c, f) * x.itemsize, f))
 
 
 def weight_grad(dy: np.ndarray, x: np.ndarray, dw: np.ndarray, windows: Windows) -> None:
@@ -128,7 +128,7 @@ def weight_grad(dy: np.ndarray, x: np.ndarray, dw: np.ndarray, windows: Windows)
                 total[q, i] += np.matmul(seen.T, e[q].reshape(-1, f), out=product)
 
     total = np.zeros((4, kh, c, f), dy.dtype)
-    add_up(piece, blocks(len(x), windows.out_hw[0], 4 * t * max(c, f) * x.itemsize), total)
+    add_up(piece, blocks(len(x), windows.out_hw[0], 4 * t * max(c, f) * x.itemsize, f), total)
     half_sum, half_difference = (total[1] + total[2]) / 2, (total[1] - total[2]) / 2
     dw[:, 0] = total[0] + half_sum
     dw[:, 1] = half_difference

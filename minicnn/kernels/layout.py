@@ -30,6 +30,7 @@ HANDOVER_BYTES = 1 << 20  # what a thread should have to do; measured: with 256 
 FEW_CHANNELS = 16  # up to so many are copied one by one from an image that is not channels-last
 SMALL = 1_000_000  # multiply-adds of a product that OpenBLAS does without packing (on AVX-512)
 CACHE_BYTES = 1 << 20  # what a block may fill
+PRODUCTS = 8  # that a core does while it reads and writes one number
 
 
 class _Memory(threading.local):
@@ -100,15 +101,19 @@ def flattened(*arrays: np.ndarray | None) -> list[np.ndarray | None] | None:
     return [None if a is None else a.reshape(-1) for a in turned]
 
 
-def blocks(images: int, rows: int, bytes_per_row: int) -> list[tuple[slice, slice]]:
+def blocks(
+    images: int, rows: int, bytes_per_row: int, filters: int = 0
+) -> list[tuple[slice, slice]]:
     """Return (images, rows) slices that cover the batch in pieces of about `CACHE_BYTES`.
 
     A piece is several whole images or, if one image is too large, a band of rows of one. Pieces of
     different images share nothing, so that threads may work on them at the same time; there is one
-    for every thread, unless they would be too small to be worth handing over.
+    for every thread, unless they would be too small to be worth handing over. Where each number is
+    multiplied with `filters` others, that is sooner worth it.
     """
     share = images * rows * bytes_per_row // get_num_threads()
-    room = max(1, min(CACHE_BYTES, max(share, HANDOVER_BYTES)) // bytes_per_row)
+    least = HANDOVER_BYTES // max(1, filters // PRODUCTS)
+    room = max(1, min(CACHE_BYTES, max(share, least)) // bytes_per_row)
     if room >= rows:
         count, threads = -(-images // (room // rows)), get_num_threads()
         if count > 1:

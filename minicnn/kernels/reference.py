@@ -65,6 +65,11 @@ def matmul(a: Array, b: Array) -> Array:
     return a @ b
 
 
+def sum(x: Array, dim: tuple[int, ...], keepdim: bool) -> Array:
+    """Return the sum over `dim`; float16 adds up in float32, or small terms would be lost."""
+    return x.sum(dim, "float32" if x.dtype == "float16" else None, keepdims=keepdim)
+
+
 # ------------------------------------------------------------------------------ convolution
 
 
