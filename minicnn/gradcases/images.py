@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import functional as F
+from ..ops.batch_norm import ScaleShift
 from ..ops.conv import Conv2d, Conv2dInputGrad, Conv2dWeightGrad
 from ..ops.embedding import RowSums
 from ..ops.from_data import tensor
@@ -154,6 +155,7 @@ case(
     normal(2),
 )
 case("batch_norm-plain", lambda x: F.batch_norm(x, None, None, training=True), normal(5, 3))
+case("scale-shift", lambda x, s, t: ScaleShift()(x, s, t), normal(3, 2, 4), normal(2), normal(2))
 case("batch_norm-evaluation", F.batch_norm, normal(3, 2, 4), MEAN, VARIANCE, normal(2), normal(2))
 case(
     "layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b), normal(2, 3, 4), normal(4), normal(4)

@@ -21,7 +21,6 @@ Legend: B images of a block, R of its rows of output, K = KH KW C numbers in a w
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..threads import add_up, each
 from . import cpu_batch_last, cpu_winograd
@@ -37,6 +36,7 @@ from .layout import (
     filters_last,
     in_float32,
     is_batch_last,
+    strided,
     workspace,
 )
 from .reference import output_hw
@@ -51,26 +51,26 @@ def _strip(x: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
     under it. KH of these, one after the other, are a window: it is one run of memory, and the next
     window down begins SH rows later in the same memory.
     """
-    piece = cut(x, windows.rectangle(rows))
-    b, c, h = piece.shape[:3]
-    sb, sc, sh, sw = piece.strides
+    piece = _pixels(cut(x, windows.rectangle(rows)))
+    b, h, _, c = piece.shape
+    sb, sh, sw, sc = piece.strides
     (kh, kw), ow = windows.kernel, windows.out_hw[1]
     strip = workspace("windows", (b, ow, h, kw, c), x.dtype)
     steps = (sb, sw * windows.stride[1], sh, sw * windows.dilation[1], sc)
-    strip[...] = as_strided(piece, strip.shape, steps)
+    strip[...] = strided(piece, strip.shape, steps)
     sb, sw, sh = strip.strides[:3]
     shape = (b, rows.stop - rows.start, ow, kh * kw * c)
-    return as_strided(strip, shape, (sb, sh * windows.stride[0], sw, x.itemsize))
+    return strided(strip, shape, (sb, sh * windows.stride[0], sw, x.itemsize))
 
 
 def _columns(x: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
     """Return what each window of output `rows` sees, (B, R, OW, K), one after the other."""
-    piece = cut(x, windows.rectangle(rows))
-    b, c = piece.shape[:2]
-    sb, sc, sh, sw = piece.strides
+    piece = _pixels(cut(x, windows.rectangle(rows)))
+    b, c = len(piece), piece.shape[3]
+    sb, sh, sw, sc = piece.strides
     shape = (b, rows.stop - rows.start, windows.out_hw[1], *windows.kernel, c)
     steps = (sh * windows.stride[0], sw * windows.stride[1])
-    seen = as_strided(
+    seen = strided(
         piece, shape, (sb, *steps, sh * windows.dilation[0], sw * windows.dilation[1], sc)
     )
     if not seen.flags.c_contiguous:  # it is, for instance, under a 1 x 1 kernel
@@ -148,9 +148,9 @@ def conv2d(
     if c == 1 and f == groups > 1:
         _depthwise(x, w, b, y, windows)
         return y
-    k, bias = c * kernel[0] * kernel[1], None if b is None else np.tile(b, out_hw[1])
+    k = c * kernel[0] * kernel[1]
     filters = _filter_matrix(w)  # (K, F)
-    if groups == 1 and cpu_winograd.fits(windows, c, f):
+    if groups == 1 and cpu_winograd.fits(len(x), windows, c, f):
         cpu_winograd.convolve(x, filters.reshape(*kernel, c, f), b, y, windows)
         return y
     if groups == 1 and _is_mostly_border(windows, x.shape[2:], c * f):
@@ -165,10 +165,10 @@ def conv2d(
             seen = see(_group(x[images], g, groups), rows, windows)  # (B, R, OW, K)
             own = filters[:, g * f // groups : (g + 1) * f // groups]
             _multiply(seen, own, _pixels(_group(y[images, :, rows], g, groups)))
-        if bias is not None:
+        if b is not None:
             pixels = _pixels(y[images, :, rows])
             pixels = pixels.reshape(*pixels.shape[:2], -1)  # long runs
-            pixels += bias
+            pixels += np.broadcast_to(b, (out_hw[1], f)).reshape(-1)
 
     each(piece, blocks(len(x), out_hw[0], row_bytes, copies * f // groups))
     return y
@@ -191,7 +191,7 @@ def conv2d_input_grad(
         dx = batch_last((len(dy), c, *input_hw), dy.dtype)
         cpu_batch_last.input_grad(dy, w.transpose(2, 3, 1, 0), dx, windows)
         return dx
-    may_gather = stride == (1, 1) and cpu_winograd.fits(_gathered(input_hw, windows), f, c)
+    may_gather = stride == (1, 1) and cpu_winograd.fits(len(dy), _gathered(input_hw, windows), f, c)
     if groups == 1 and not may_gather and _is_mostly_border(windows, input_hw, c * f):
         return _input_grad_by_tap(dy, w, input_hw, windows)
     if stride == (1, 1):
@@ -264,7 +264,7 @@ def conv2d_weight_grad(
     if groups == 1 and is_batch_last(dy):
         cpu_batch_last.weight_grad(dy, x, matrix, windows)
         return dw
-    if groups == 1 and cpu_winograd.fits(windows, c, f, 64 * 128):
+    if groups == 1 and cpu_winograd.fits(len(x), windows, c, f, 64 * 128):
         cpu_winograd.weight_grad(dy, x, dw.transpose(2, 3, 1, 0), windows)
         return dw
     if groups == 1 and _is_mostly_border(windows, x.shape[2:], c * f):

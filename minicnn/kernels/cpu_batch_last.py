@@ -16,10 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..threads import each, one_blas_thread
-from .layout import CACHE_BYTES, SMALL, Windows, adding_into, cut, is_batch_last, workspace
+from .layout import CACHE_BYTES, SMALL, Windows, adding_into, cut, is_batch_last, strided, workspace
 
 FEW, MORE = 8, 16  # filters up to which the layout begins, and is kept; measured
 CHUNK = 128  # columns of a product that OpenBLAS does without packing
@@ -47,7 +46,7 @@ def _columns(padded: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
     (kh, kw), (sh, sw), (dh, dw) = windows.kernel, windows.stride, windows.dilation
     shape = (kh, kw, len(padded), rows.stop - rows.start, windows.out_hw[1], padded.shape[3])
     c, h, w, n = padded.strides
-    seen = as_strided(padded[:, rows.start * sh :], shape, (h * dh, w * dw, c, h * sh, w * sw, n))
+    seen = strided(padded[:, rows.start * sh :], shape, (h * dh, w * dw, c, h * sh, w * sw, n))
     columns = workspace("windows", shape, padded.dtype)
     columns[...] = seen
     return columns.reshape(kh * kw * len(padded), -1)

@@ -28,19 +28,20 @@ Legend: T pairs of outputs in a row, R rows of output, B images of a block.
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..threads import add_up, each
-from .layout import SMALL, Windows, blocks, cut, workspace
+from .layout import SMALL, Windows, blocks, cut, strided, workspace
 
 LEAST = 4  # pairs in a row; products of fewer rows are slow
+PIXELS = 1024  # with fewer, the sums over the filters take longer than the products
 
 
-def fits(windows: Windows, c: int, f: int, least: int = 64 * 64) -> bool:
-    """Whether this is the faster way, for c channels and f filters of which c f is `least`."""
+def fits(images: int, windows: Windows, c: int, f: int, least: int = 64 * 64) -> bool:
+    """Whether this is the faster way: c f is at least `least`, and there are pixels enough."""
     plain = windows.stride == windows.dilation == (1, 1) and windows.kernel[1] == 3
     small = LEAST * windows.kernel[0] * c * f <= SMALL
-    return plain and small and c * f >= least and _pairs(windows) >= LEAST
+    many = c * f >= least and images * windows.out_hw[0] * windows.out_hw[1] >= PIXELS
+    return plain and small and many and _pairs(windows) >= LEAST
 
 
 def _pairs(windows: Windows) -> int:
@@ -82,7 +83,7 @@ def convolve(
         _differences(four, strips.swapaxes(2, 3))
         k, s, p, q, _ = strips.strides
         shape = (4, n, rows.stop - rows.start, t, kh * c)
-        seen = as_strided(strips, shape, (k, s, q, p, x.itemsize))
+        seen = strided(strips, shape, (k, s, q, p, x.itemsize))
         m = workspace("products", (*shape[:4], f), x.dtype)
         for i in range(0, t, step):
             part = np.s_[:, :, :, i : i + step]

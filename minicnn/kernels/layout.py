@@ -87,6 +87,13 @@ def filters_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.empty_like(_FILTERS_LAST, dtype, shape=shape)
 
 
+def strided(x: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+    """Return a view of the memory of `x`, from its first element on."""
+    if x.flags.c_contiguous:  # as_strided takes 15 microseconds, this one
+        return np.ndarray(shape, x.dtype, x, strides=strides)
+    return np.lib.stride_tricks.as_strided(x, shape, strides)
+
+
 def flattened(*arrays: np.ndarray | None) -> list[np.ndarray | None] | None:
     """Return views of dense arrays as one dimension, in the order of their memory; None stays.
 
@@ -111,16 +118,16 @@ def blocks(
     for every thread, unless they would be too small to be worth handing over. Where each number is
     multiplied with `filters` others, that is sooner worth it.
     """
-    share = images * rows * bytes_per_row // get_num_threads()
+    total, threads = images * rows * bytes_per_row, get_num_threads()
     least = HANDOVER_BYTES // max(1, filters // PRODUCTS)
-    room = max(1, min(CACHE_BYTES, max(share, least)) // bytes_per_row)
-    if room >= rows:
-        count, threads = -(-images // (room // rows)), get_num_threads()
-        if count > 1:
-            count = -(-count // threads) * threads  # as many for each thread
+    count = -(-total // CACHE_BYTES)
+    if count > 1 or total >= threads * least:
+        count = -(-count // threads) * threads  # as many for each thread
+    if count <= images:
         step = -(-images // count)
         return [(slice(n, min(n + step, images)), slice(0, rows)) for n in range(0, images, step)]
-    bands = [slice(r, min(r + room, rows)) for r in range(0, rows, room)]
+    step = -(-rows // -(-count // images))
+    bands = [slice(r, min(r + step, rows)) for r in range(0, rows, step)]
     return [(slice(n, n + 1), band) for n in range(images) for band in bands]
 
 

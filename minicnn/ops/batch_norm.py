@@ -129,6 +129,39 @@ class ScaleShift(Op):
         return sum_(dy, (0, *range(2, dy.ndim)))
 
 
+@dataclass(eq=False, repr=False)
+class KnownNorm(FusedOp):
+    """y = w (x - m) r + b with known m and r: evaluation.
+
+    dx = dy w r,  dw = sum dy (x - m) r,  db = sum dy, over everything but the channels.
+
+    Shapes: x, y (N, C, ...), the others (C,); w and b may be None.
+    """
+
+    m: Any
+    r: Any
+
+    def forward(self, x: Any, w: Any, b: Any) -> Any:
+        s = self.r if w is None else self.r * w
+        t = -self.m * s if b is None else b - self.m * s
+        return ScaleShift().forward(at_least_float32(x), s, t).astype(x.dtype, copy=False)
+
+    def fast_backward(self, needs: Any, dy: Any, x: Any, w: Any) -> tuple:
+        s = self.r if w is None else self.r * w
+        dx = ScaleShift().forward(at_least_float32(dy), s, 0.0 * s)
+        if not any(needs[1:]):
+            return dx, None, None
+        dy, x = (as_parts(at_least_float32(a), 1)[0] for a in (dy, x))  # (P, C)
+        db = dy.sum(0)
+        return dx, ((dy * x).sum(0) - self.m * db) * self.r, db
+
+    def reference(self, x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
+        (wide,) = widened(x)
+        s = wrap(self.r) if w is None else wrap(self.r) * w
+        t = wrap(-self.m) * s if b is None else b - wrap(self.m) * s
+        return ScaleShift()(wide, s, t).to(x.dtype)
+
+
 # ----------------------------------------------------------------------------------------------
 # Public function
 
@@ -219,9 +252,7 @@ def _evaluate(
         raise ShapeError(
             "batch_norm: running_mean must be defined in evaluation mode; pass it, or training=True"
         )
-    (x,) = widened(input)
     # Copies, because a training pass may change the statistics before this graph is differentiated.
-    m, v = (wrap(t.array.astype(x.dtype)) for t in (mean, var))
-    scale = rsqrt(v + eps) if weight is None else rsqrt(v + eps) * weight
-    shift = -m * scale if bias is None else bias - m * scale
-    return ScaleShift()(x, scale, shift).to(input.dtype)
+    xp, dtype = array_module(input.array), at_least_float32(input.array).dtype
+    r = 1.0 / xp.sqrt(var.array.astype(dtype) + eps)
+    return KnownNorm(mean.array.astype(dtype), r)(input, weight, bias)
