@@ -14,6 +14,7 @@ however many workers there are (`minicnn.data.streams`).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -115,6 +116,18 @@ class Normalize:
         self.mean = mean
         self.std = std
         self.inplace = inplace
+        self._made: tuple[tuple, tuple[Any, Any]] | None = None
+
+    def _columns(self, xp: Any, dtype: Any) -> tuple[Any, Any]:
+        """Return mean and std as arrays (C, 1, 1); made anew only when they or the dtype change."""
+        made_for = (self.mean, self.std, xp, dtype)
+        if self._made is None or not all(map(operator.is_, self._made[0], made_for)):
+            mean, std = (xp.array(v, dtype=dtype).reshape(-1, 1, 1) for v in (self.mean, self.std))
+            self._made = made_for, (mean, std)
+        return self._made[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_made": None}  # arrays of one process
 
     def __call__(self, tensor: Tensor) -> Tensor:
         if not isinstance(tensor, Tensor):
@@ -125,9 +138,7 @@ class Normalize:
         if tensor.dtype.kind != "f":
             raise DTypeError(f"Normalize: expected a float tensor, got {tensor.dtype}")
         xp = array_module(tensor.array)
-        mean, std = (
-            xp.asarray(v, dtype=tensor.dtype).reshape(-1, 1, 1) for v in (self.mean, self.std)
-        )
+        mean, std = self._columns(xp, tensor.dtype)
         channels = tensor.shape[-3] if tensor.ndim >= 3 else 0
         if not channels or {len(mean), len(std)} - {1, channels}:
             raise ShapeError(

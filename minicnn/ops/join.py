@@ -35,6 +35,19 @@ class Cat(Op):
         return dy.narrow(self.dim, start, self.shapes[i][self.dim])
 
 
+@dataclass(eq=False, repr=False)
+class Stack(Op):
+    """y = the x_i side by side along a new `dim`.   dx_i = dy at i."""
+
+    dim: int
+
+    def forward(self, *xs: Any) -> Any:
+        return array_module(xs[0]).stack(xs, self.dim)
+
+    def dxs(self, dy: Tensor, i: int) -> Tensor:
+        return dy.select(self.dim, i)
+
+
 @numpy_names
 def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Return the tensors joined along an existing dimension; the other sizes must be equal."""
@@ -66,7 +79,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f" {x.shape}"
             )
     d = one_dim("stack", dim, xs[0].ndim + 1)
-    return Cat(d)(*(x.unsqueeze(d) for x in xs))
+    return Stack(d)(*xs)
 
 
 def hstack(tensors: Any) -> Tensor:
