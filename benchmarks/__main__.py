@@ -1,33 +1,37 @@
 """``python -m benchmarks``: minicnn beside other engines, side by side in one run.
 
 Every engine runs each workload in a process of its own, in turns; outputs and first losses are
-compared before anything is timed. Engines that are not installed are left out and named.
+compared before anything is timed. Engines that are not installed are left out and named. Close
+other programs first, and compare ratios of one run, never times of two.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
-from . import measure, report
+from . import measure, more, report
 from .engines import ENGINES, describe_machine
 from .workloads import WORKLOADS
 
-KNOWN = ", ".join(WORKLOADS) + " (default: all of these); or operations, alone"
+MORE = ("operations", "scaling", "pipeline", "import")
+KNOWN = ", ".join((*WORKLOADS, *MORE)) + " (default: all of these)"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=KNOWN)
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=KNOWN)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--threads", type=int, default=2, help="for every engine (default: 2)")
     parser.add_argument("--steps", type=int, default=20, help="timed at least (default: 20)")
     parser.add_argument("--json", metavar="PATH", help="write all figures here")
     parser.add_argument("--plot", metavar="PATH", help="draw the ratios here (PNG or SVG)")
     options = parser.parse_args()
-    unknown = [w for w in options.workloads if w not in WORKLOADS]
-    if unknown and options.workloads != ["operations"]:
-        parser.error(f"unknown workload {unknown[0]}; known are {KNOWN}")
+    what = options.what or [*WORKLOADS, *MORE]
+    unknown = [w for w in what if w not in WORKLOADS and w not in MORE]
+    if unknown:
+        parser.error(f"{unknown[0]} is not known; known are {KNOWN}")
     engines, missing = measure.available(options.engines)
     if missing:
         print(f"not installed, left out: {', '.join(missing)}")
@@ -36,20 +40,27 @@ def main() -> int:
     machine["threads"] = options.threads
     print(f"{machine['processor']}, {machine['cores']} cores, {options.threads} threads")
     print(", ".join(f"{name} {version}" for name, version in machine["versions"].items()))
-    if options.workloads == ["operations"]:
-        report.print_operations(machine, options)
-        return 0
-    results = {}
-    for workload in options.workloads or WORKLOADS:
+    results: dict[str, Any] = {}
+    for workload in (w for w in what if w in WORKLOADS):
         able = [e for e in engines if e != "dezero" or workload in ("lenet5", "cifar")]
-        found = measure.measure(workload, able, options.threads, options.steps)
-        results[workload] = measure.summarise(found)
+        results[workload] = measure.engines_side_by_side(
+            workload, able, options.threads, options.steps
+        )
         print(f"\n{report.table(workload, results[workload])}", flush=True)
     mean = report.geometric_mean(results)
     if mean is not None:
         print(f"\ngeometric mean of minicnn's training-step times over PyTorch's: {mean:.2f}")
+    found: dict[str, Any] = {"workloads": results}
+    if "pipeline" in what:
+        found["pipeline"] = more.pipeline(options.threads, options.steps)
+    if "import" in what:
+        found["import"] = more.importing()
+    if "scaling" in what:
+        found["scaling"] = more.scaling(options.steps)
+    if "operations" in what:
+        found["operations"] = more.operations(engines, options.threads, options.steps)
     if options.json:
-        report.save_json(options.json, machine, results)
+        report.save_json(options.json, machine, found)
     if options.plot:
         report.save_plot(options.plot, machine, results)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.metadata
 import importlib.util
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .operations import OPERATIONS, Timed
+from .operations import OPERATIONS, Timed, TimedOptimizer
 from .workloads import WORKLOADS, Workload
 
 ENGINES = ("minicnn", "minicnn-reference", "pytorch", "pytorch-channels-last", "dezero")
@@ -101,15 +102,74 @@ class Reference(TorchLike):
             return super().step()
 
 
+class Images:
+    """Random colour images of bytes, with the usual augmentation: padded, cropped, mirrored."""
+
+    def __init__(self, size: int):
+        from minicnn.data import transforms
+
+        rng = np.random.default_rng(0)
+        self.images = rng.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8)
+        self.labels = rng.integers(0, 10, size)
+        self.transform = transforms.Compose([
+            transforms.RandomCrop(32, padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+        ])  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[Any, int]:
+        return self.transform(self.images[i]), int(self.labels[i])
+
+
+class Fed(TorchLike):
+    """minicnn, with every batch from a `DataLoader`."""
+
+    def __init__(self, workload: Workload, threads: int, workers: int):
+        from minicnn.data import DataLoader
+
+        super().__init__("minicnn", workload, threads)
+        data = Images(64 * workload.batch)
+        self.loader = DataLoader(
+            data, workload.batch, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+        )
+        self.batches = iter(self.loader)
+
+    def step(self) -> float:
+        """Take the next batch and do a step; an epoch's end counts too."""
+        batch = next(self.batches, None)
+        if batch is None:
+            self.batches = iter(self.loader)
+            batch = next(self.batches)
+        self.x, self.target = batch
+        return super().step()
+
+
 def make(engine: str, name: str, threads: int) -> Any:
-    """Return the engine, ready for a workload, or for an operation ("operation:forward")."""
+    """Return the engine, ready for a workload, or for an operation ("operation:forward").
+
+    "cifar@256" is a workload with another batch size; "cifar+2" is fed by a loader with
+    augmentation and two workers, "cifar+0" by one without workers.
+    """
     case, colon, direction = name.partition(":")
     if colon:
         lib = importlib.import_module(package_of(engine))
         functional = importlib.import_module(f"{package_of(engine)}.nn.functional")
         lib.set_num_threads(threads)
+        if direction == "step":
+            optim = importlib.import_module(f"{package_of(engine)}.optim")
+            return TimedOptimizer(lib, optim, case)
         return Timed(lib, functional, OPERATIONS[case], direction == "backward")
+    name, _, workers = name.partition("+")
+    name, _, batch = name.partition("@")
     workload = WORKLOADS[name]
+    if batch:
+        workload = dataclasses.replace(workload, batch=int(batch))
+    if workers:
+        return Fed(workload, threads, int(workers))
     if engine == "dezero":
         from .dezero_engine import DeZero
 

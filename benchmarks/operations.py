@@ -87,6 +87,36 @@ OPERATIONS = {
 }
 
 
+# Elements and bytes for each of them that a step must move: reads of p, g and the state, writes.
+OPTIMIZERS = {
+    "sgd": ("SGD with momentum", "SGD", {"lr": 1e-3, "momentum": 0.9}, 20.0),
+    "adam": ("Adam", "Adam", {"lr": 1e-3}, 28.0),
+}
+PARAMETERS = (512, 4096)
+
+
+class TimedOptimizer:
+    """One step of an optimizer for a matrix of PARAMETERS."""
+
+    def __init__(self, lib: Any, optim: Any, name: str):
+        rng = np.random.default_rng(0)
+        _, kind, options, _ = OPTIMIZERS[name]
+        self.p = lib.from_numpy(rng.standard_normal(PARAMETERS, dtype=np.float32))
+        self.p.requires_grad_(True)
+        self.p.grad = lib.from_numpy(rng.standard_normal(PARAMETERS, dtype=np.float32))
+        self.optimizer = getattr(optim, kind)([self.p], **options)
+
+    def step(self) -> None:
+        """Do once what is timed."""
+        self.optimizer.step()
+
+    def check(self) -> list[float]:
+        """Return a sum to compare between engines, after three steps."""
+        for _ in range(3):
+            self.step()
+        return [float(np.abs(self.p.detach().numpy().astype(np.float64)).mean())]
+
+
 class Functions:
     """`nn.functional` of an engine, with the labels that the cross-entropy case needs."""
 

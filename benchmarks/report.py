@@ -31,37 +31,6 @@ def _ratio(values: dict[str, float], key: str) -> str:
     return f"{values[key]:.2f}" if key in values else "-"
 
 
-def print_operations(machine: dict[str, Any], options: Any) -> None:
-    """Measure every operation in minicnn and PyTorch, and print times, ratios and rates."""
-    from .measure import available, measure, summarise
-    from .operations import OPERATIONS, machine_peaks
-
-    engines = available([e for e in options.engines if e in ("minicnn", "pytorch")])[0]
-    peaks = machine_peaks()
-    print(f"measured peaks: {peaks['gflops']:.0f} GFLOP/s, {peaks['gbytes']:.0f} GB/s copied")
-    print(f"{'operation':36}{'':9}{'minicnn':>11}{'PyTorch':>11}{'ratio':>8}   minicnn reaches")
-    results: dict[str, Any] = {}
-    for name, operation in OPERATIONS.items():
-        for direction in ("forward", "backward"):
-            case = f"{name}:{direction}"
-            results[case] = s = summarise(measure(case, engines, options.threads, options.steps))
-            work = (operation.flops or operation.bytes) * (3 if direction == "backward" else 1)
-            rate, unit = (
-                work / s["minicnn"]["median_s"] / 1e9,
-                "GFLOP/s" if operation.flops else "GB/s",
-            )
-            ratio = _ratio(s["minicnn"], "time_over_pytorch")
-            times = [f"{s[e]['median_s'] * 1e3:>8.2f} ms" if e in s else "-" for e in engines]
-            print(
-                f"{operation.title:36}{'+ ' * (direction == 'backward') + direction:11}"
-                f"{''.join(f'{t:>11}' for t in times)}{ratio:>8}"
-                f"{rate:>9.0f} {unit}",
-                flush=True,
-            )
-    if options.json:
-        save_json(options.json, {**machine, "peaks": peaks}, results)
-
-
 def geometric_mean(results: dict[str, Any]) -> float | None:
     """Return the geometric mean of minicnn's training-step times over PyTorch's."""
     ratios = [
@@ -72,10 +41,10 @@ def geometric_mean(results: dict[str, Any]) -> float | None:
     return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
 
 
-def save_json(path: str, machine: dict[str, Any], results: dict[str, Any]) -> None:
+def save_json(path: str, machine: dict[str, Any], found: dict[str, Any]) -> None:
     """Write everything that was measured."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps({"machine": machine, "workloads": results}, indent=1) + "\n")
+    Path(path).write_text(json.dumps({"machine": machine, **found}, indent=1) + "\n")
 
 
 def save_plot(path: str, machine: dict[str, Any], results: dict[str, Any]) -> None:

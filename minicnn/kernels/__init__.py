@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnknownNameError, nearest
-from . import cpu, cpu_matmul, cpu_norm, cpu_pool, cpu_sum, norm, reference, resample
+from . import cpu, cpu_matmul, cpu_norm, cpu_pool, cpu_relu, cpu_sum, norm, reference, resample
 
 TABLE: dict[str, dict[str, Callable[..., Any]]] = {
     "conv2d": {"reference": reference.conv2d, "cpu": cpu.conv2d},
@@ -43,6 +43,8 @@ TABLE: dict[str, dict[str, Callable[..., Any]]] = {
         "cpu": cpu_pool.avg_pool2d_input_grad,
     },
     "matmul": {"reference": reference.matmul, "cpu": cpu_matmul.matmul},
+    "relu": {"reference": reference.relu, "cpu": cpu_relu.relu},
+    "relu_grad": {"reference": reference.relu_grad, "cpu": cpu_relu.relu_grad},
     "sum": {"reference": reference.sum, "cpu": cpu_sum.sum},
     "resample": {"reference": resample.resample},
     "channel_norm": {"reference": norm.channel_norm, "cpu": cpu_norm.channel_norm},

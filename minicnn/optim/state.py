@@ -44,7 +44,7 @@ def blocks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
     if x.size <= BLOCK or array_module(x) is not np:
         yield arrays
         return
-    arrays = flattened(*arrays) or arrays
+    arrays = tuple(flattened(*arrays) or arrays)
     x = arrays[0]
     rows = max(1, BLOCK * len(x) // x.size)
     for i in range(0, len(x), rows):
