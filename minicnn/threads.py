@@ -79,6 +79,7 @@ class _Blas:
 
         found = ThreadpoolController().select(user_api="blas").lib_controllers
         self.libraries = [library for library in found if library.get_num_threads() is not None]
+        self.calls = [_calls(library) for library in self.libraries]
         self.depth = 0
         self.before: list[int] = []
 
@@ -86,18 +87,32 @@ class _Blas:
         with _lock:
             self.depth += 1
             if self.depth == 1:
-                self.before = [library.get_num_threads() for library in self.libraries]
-                for library, number in zip(self.libraries, self.before, strict=True):
+                self.before = [get() for get, _ in self.calls]
+                for (_, change), number in zip(self.calls, self.before, strict=True):
                     if number != 1:
-                        library.set_num_threads(1)
+                        change(1)
 
     def leave(self) -> None:
         with _lock:
             self.depth -= 1
             if self.depth == 0:
-                for library, number in zip(self.libraries, self.before, strict=True):
+                for (_, change), number in zip(self.calls, self.before, strict=True):
                     if number != 1:
-                        library.set_num_threads(number)
+                        change(number)
+
+
+def _calls(library: Any) -> tuple[Callable[[], int], Callable[[int], Any]]:
+    """Return the functions that tell and change a library's number of threads.
+
+    OpenBLAS's own, if they can be had: threadpoolctl looks them up at every call, which takes ten
+    times as long, and there are two or three calls to every small operation.
+    """
+    symbol = getattr(library, "_get_symbol", None)
+    if library.internal_api == "openblas" and symbol is not None:
+        own = symbol("openblas_get_num_threads"), symbol("openblas_set_num_threads")
+        if all(own):
+            return own
+    return library.get_num_threads, library.set_num_threads
 
 
 _blas: _Blas | None = None

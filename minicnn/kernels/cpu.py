@@ -346,11 +346,13 @@ def _taps_inside(windows: Windows, input_hw: Pair) -> list[tuple[tuple, tuple, t
 
 def _is_mostly_border(windows: Windows, input_hw: Pair, matrix: int) -> bool:
     """Whether at least 15 % of the taps see no pixel, and each has a large matrix; measured."""
+    if matrix < 128 * 128:
+        return False
     seen = 1.0
     for axis in (0, 1):
         spans = [_seen_by(t, axis, windows, input_hw[axis])[0] for t in range(windows.kernel[axis])]
         seen *= sum(s.stop - s.start for s in spans) / (len(spans) * windows.out_hw[axis])
-    return seen <= 0.85 and matrix >= 128 * 128
+    return seen <= 0.85
 
 
 def _as_matrix(pixels: np.ndarray, role: str) -> np.ndarray:
