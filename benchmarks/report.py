@@ -53,6 +53,9 @@ def save_plot(path: str, machine: dict[str, Any], results: dict[str, Any]) -> No
     from matplotlib.figure import Figure
 
     results = {n: s for n, s in results.items() if "pytorch" in s}
+    if not results:
+        print("no plot: it shows times over PyTorch's, which were not measured")
+        return
     engines = [
         e
         for e in ("minicnn", "pytorch-channels-last", "dezero")
