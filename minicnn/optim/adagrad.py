@@ -11,7 +11,7 @@ from ..autograd import wrap
 from ..backend import array_module
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import blocks, buffer, next_step
+from .state import buffer, in_blocks, next_step
 
 
 class Adagrad(Optimizer):
@@ -88,10 +88,12 @@ class Adagrad(Optimizer):
         t = next_step(state)
         lr_t = group["lr"] / (1 + (t - 1) * group["lr_decay"])
 
-        for p, g, s in blocks(param.array, param.grad.array, buffer(state, "sum", param)):
+        def change(p: Any, g: Any, s: Any) -> None:
             if group["maximize"]:
                 g = -g
             if weight_decay != 0:
                 g = g + weight_decay * p
             s += g * g
             p -= lr_t * g / (xp.sqrt(s) + eps)
+
+        in_blocks(change, param.array, param.grad.array, buffer(state, "sum", param))

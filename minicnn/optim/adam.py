@@ -9,7 +9,7 @@ from ..backend import array_module
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import blocks, buffer, next_step
+from .state import buffer, in_blocks, next_step
 
 
 class Adam(Optimizer):
@@ -95,9 +95,7 @@ class Adam(Optimizer):
         # The corrections are taken out of the arrays: one number each instead of two passes.
         step_size, root = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5
 
-        for p, g, m, v, v_max in blocks(
-            param.array, param.grad.array, exp_avg, exp_avg_sq, max_exp_avg_sq
-        ):
+        def change(p: Any, g: Any, m: Any, v: Any, v_max: Any) -> None:
             if group["maximize"]:
                 g = -g
             if weight_decay != 0:
@@ -110,3 +108,5 @@ class Adam(Optimizer):
                 v = v_max
             d = xp.sqrt(v) / root + eps
             p -= step_size * m / d
+
+        in_blocks(change, param.array, param.grad.array, exp_avg, exp_avg_sq, max_exp_avg_sq)

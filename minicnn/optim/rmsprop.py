@@ -8,7 +8,7 @@ from typing import Any
 from ..backend import array_module
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import blocks, buffer, next_step
+from .state import buffer, in_blocks, next_step
 
 
 class RMSprop(Optimizer):
@@ -82,7 +82,7 @@ class RMSprop(Optimizer):
         velocity = buffer(state, "momentum_buffer", param) if momentum > 0 else None
         grad_avg = buffer(state, "grad_avg", param) if centered else None
 
-        for p, g, v, a, b in blocks(param.array, param.grad.array, square_avg, grad_avg, velocity):
+        def change(p: Any, g: Any, v: Any, a: Any, b: Any) -> None:
             if group["maximize"]:
                 g = -g
             if weight_decay != 0:
@@ -100,3 +100,5 @@ class RMSprop(Optimizer):
                 p -= lr * b
             else:
                 p -= lr * g / d
+
+        in_blocks(change, param.array, param.grad.array, square_avg, grad_avg, velocity)

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import blocks, buffer
+from .state import buffer, in_blocks
 
 
 class SGD(Optimizer):
@@ -92,7 +92,7 @@ class SGD(Optimizer):
             first = state.get("momentum_buffer") is None
             velocity = buffer(state, "momentum_buffer", param)
 
-        for p, g, b in blocks(param.array, param.grad.array, velocity):
+        def change(p: Any, g: Any, b: Any) -> None:
             if group["maximize"]:
                 g = -g
             if weight_decay != 0:
@@ -105,3 +105,5 @@ class SGD(Optimizer):
                     b += (1 - dampening) * g
                 g = g + momentum * b if group["nesterov"] else b
             p -= lr * g
+
+        in_blocks(change, param.array, param.grad.array, velocity)
