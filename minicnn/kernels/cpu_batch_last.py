@@ -18,17 +18,34 @@ from collections.abc import Callable
 import numpy as np
 
 from ..threads import each, one_blas_thread
-from .layout import CACHE_BYTES, SMALL, Windows, adding_into, cut, is_batch_last, strided, workspace
+from .layout import (
+    CACHE_BYTES,
+    SMALL,
+    Convolution,
+    Windows,
+    adding_into,
+    batch_last,
+    cut,
+    filter_matrix,
+    filters_last,
+    strided,
+    workspace,
+)
 
 FEW, MORE = 8, 16  # filters up to which the layout begins, and is kept; measured
 CHUNK = 128  # columns of a product that OpenBLAS does without packing
 WORTH_BYTES = 16 << 20  # of columns, some 2 ms of work; measured: with 4 MB two threads lose
 
 
-def begins(x: np.ndarray, f: int, groups: int) -> bool:
-    """Whether the output of a convolution of x (N, C, H, W) with f filters is batch-last."""
-    n, c = x.shape[:2]
-    return groups == 1 and n >= 16 and c <= MORE and f <= (MORE if is_batch_last(x) else FEW)
+def begins(t: Convolution) -> bool:
+    """Whether the output is to be batch-last: few channels, few filters, a real batch."""
+    most = MORE if t.batch_last else FEW
+    return t.groups == 1 and t.n >= 16 and t.c <= MORE and t.f <= most
+
+
+def goes_on(t: Convolution) -> bool:
+    """Whether dy is batch-last, so that the gradients take this way too."""
+    return t.groups == 1 and t.batch_last
 
 
 def _images(x: np.ndarray) -> np.ndarray:
@@ -68,18 +85,15 @@ def _in_pieces(function: Callable[[slice], None], size: int, step_bytes: int) ->
                 function(*piece)
 
 
-def _row_bytes(x: np.ndarray, windows: Windows) -> int:
+def _row_bytes(t: Convolution, itemsize: int) -> int:
     """The bytes of the columns of one row of output of all images."""
-    (kh, kw), ow = windows.kernel, windows.out_hw[1]
-    return ow * len(x) * x.shape[1] * kh * kw * x.itemsize
+    return t.windows.out_hw[1] * t.n * t.k * itemsize
 
 
-def convolve(
-    x: np.ndarray, filters: np.ndarray, b: np.ndarray | None, y: np.ndarray, windows: Windows
-) -> None:
-    """y = filters^T columns + b, a few rows of all images at a time; filters (KH KW C, F)."""
-    padded, out = _padded(x, windows), _images(y)
-    k, f = filters.shape
+def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution) -> np.ndarray:
+    """y = filters^T columns + b, a few rows of all images at a time."""
+    y, windows, k, f = batch_last(t.y_shape, x.dtype), t.windows, t.k, t.f
+    padded, out, filters = _padded(x, windows), _images(y), filter_matrix(w)
 
     def piece(rows: slice) -> None:
         columns = _columns(padded, rows, windows)
@@ -92,13 +106,17 @@ def convolve(
         if b is not None:
             product += b[:, None]
 
-    _in_pieces(piece, windows.out_hw[0], _row_bytes(x, windows))
+    _in_pieces(piece, windows.out_hw[0], _row_bytes(t, x.itemsize))
+    return y
 
 
-def weight_grad(dy: np.ndarray, x: np.ndarray, dw: np.ndarray, windows: Windows) -> None:
-    """dw = sum over rows of columns dy^T; dw (KH KW C, F)."""
+def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
+    """dw = sum over rows of columns dy^T."""
+    windows = t.windows
     padded, gradient = _padded(x, windows), _images(dy)
-    step = max(SMALL // dw.size, 2048)  # columns of a product; more than that need packing anyway
+    step = max(
+        SMALL // (t.k * t.f), 2048
+    )  # columns of a product; more than that need packing anyway
     totals: dict[int, np.ndarray] = {}
 
     def piece(rows: slice) -> None:
@@ -112,12 +130,15 @@ def weight_grad(dy: np.ndarray, x: np.ndarray, dw: np.ndarray, windows: Windows)
             for i in range(0, columns.shape[1], step)
         )
 
-    _in_pieces(piece, windows.out_hw[0], _row_bytes(x, windows))
-    dw[...] = sum(totals[start] for start in sorted(totals))
+    _in_pieces(piece, windows.out_hw[0], _row_bytes(t, x.itemsize))
+    dw = filters_last(t.w_shape, dy.dtype)
+    dw.transpose(2, 3, 1, 0).reshape(t.k, t.f)[...] = sum(totals[i] for i in sorted(totals))
+    return dw
 
 
-def input_grad(dy: np.ndarray, filters: np.ndarray, dx: np.ndarray, windows: Windows) -> None:
-    """dx = col2im(filters dy), a few channels at a time; filters (KH, KW, C, F)."""
+def input_grad(dy: np.ndarray, w: np.ndarray, t: Convolution) -> np.ndarray:
+    """dx = col2im(filters dy), a few channels at a time."""
+    dx, windows, filters = batch_last(t.x_shape, dy.dtype), t.windows, w.transpose(2, 3, 1, 0)
     gradient = np.ascontiguousarray(_images(dy)).reshape(dy.shape[1], -1)  # (F, OH OW N)
     taps = windows.kernel[0] * windows.kernel[1]
 
@@ -132,3 +153,4 @@ def input_grad(dy: np.ndarray, filters: np.ndarray, dx: np.ndarray, windows: Win
                 image[:, rows, cols] += columns[i, j]
 
     _in_pieces(piece, dx.shape[1], taps * gradient[0].nbytes // 2)
+    return dx

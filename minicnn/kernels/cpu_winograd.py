@@ -30,18 +30,39 @@ from __future__ import annotations
 import numpy as np
 
 from ..threads import add_up, each
-from .layout import SMALL, Windows, blocks, cut, strided, workspace
+from .layout import (
+    SMALL,
+    Convolution,
+    Windows,
+    blocks,
+    channels_last,
+    cut,
+    filter_matrix,
+    filters_last,
+    strided,
+    workspace,
+)
 
 LEAST = 4  # pairs in a row; products of fewer rows are slow
 PIXELS = 1024  # with fewer, the sums over the filters take longer than the products
 
 
-def fits(images: int, windows: Windows, c: int, f: int, least: int = 64 * 64) -> bool:
-    """Whether this is the faster way: c f is at least `least`, and there are pixels enough."""
-    plain = windows.stride == windows.dilation == (1, 1) and windows.kernel[1] == 3
-    small = LEAST * windows.kernel[0] * c * f <= SMALL
-    many = c * f >= least and images * windows.out_hw[0] * windows.out_hw[1] >= PIXELS
-    return plain and small and many and _pairs(windows) >= LEAST
+def fits(t: Convolution) -> bool:
+    """Whether this is the faster way: rows of three taps, many channels, and pixels enough."""
+    return _fits(t, 64 * 64)
+
+
+def fits_weight_grad(t: Convolution) -> bool:
+    """The same for the filters' gradient."""
+    return _fits(t, 64 * 128)
+
+
+def _fits(t: Convolution, least: int) -> bool:
+    kernel, (oh, ow) = t.windows.kernel, t.windows.out_hw
+    plain = t.windows.stride == t.windows.dilation == (1, 1) and kernel[1] == 3 and t.groups == 1
+    small = LEAST * kernel[0] * t.c * t.f <= SMALL
+    many = t.c * t.f >= least and t.n * oh * ow >= PIXELS
+    return plain and small and many and _pairs(t.windows) >= LEAST
 
 
 def _pairs(windows: Windows) -> int:
@@ -64,28 +85,28 @@ def _differences(x: list[np.ndarray], out: np.ndarray) -> None:
     np.subtract(x[1], x[3], out=out[3])
 
 
-def convolve(
-    x: np.ndarray, filters: np.ndarray, b: np.ndarray | None, y: np.ndarray, windows: Windows
-) -> None:
-    """y = conv(x, w) + b; filters (KH, 3, C, F)."""
-    kh, _, c, f = filters.shape
+def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution) -> np.ndarray:
+    """y = conv(x, w) + b."""
+    y, windows, c, f = channels_last(t.y_shape, x.dtype), t.windows, t.c, t.f
+    kh = windows.kernel[0]
+    filters = filter_matrix(w).reshape(kh, 3, c, f)
     g0, g1, g2 = filters[:, 0], filters[:, 1], filters[:, 2]
     matrices = np.stack([g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2]).astype(x.dtype)
     matrices = matrices.reshape(4, 1, 1, kh * c, f)
-    t, ow = _pairs(windows), windows.out_hw[1]
+    pairs, ow = _pairs(windows), windows.out_hw[1]
     step = SMALL // (kh * c * f)  # rows of a product that OpenBLAS does without packing
 
     def piece(images: slice, rows: slice) -> None:
         four = _four_pixels(x[images], rows, windows)
         n, h = four[0].shape[:2]
         # As strips, see `cpu`: the pixels of a column one after the other, a window is one run.
-        strips = workspace("windows", (4, n, t, h, c), x.dtype)
+        strips = workspace("windows", (4, n, pairs, h, c), x.dtype)
         _differences(four, strips.swapaxes(2, 3))
         k, s, p, q, _ = strips.strides
-        shape = (4, n, rows.stop - rows.start, t, kh * c)
+        shape = (4, n, rows.stop - rows.start, pairs, kh * c)
         seen = strided(strips, shape, (k, s, q, p, x.itemsize))
         m = workspace("products", (*shape[:4], f), x.dtype)
-        for i in range(0, t, step):
+        for i in range(0, pairs, step):
             part = np.s_[:, :, :, i : i + step]
             np.matmul(seen[part], matrices, out=m[part])
         if b is not None:
@@ -98,22 +119,23 @@ def convolve(
         odd = np.s_[:, :, : ow // 2]
         np.subtract(m[2][odd], m[3][odd], out=pixels[:, :, 1::2])
 
-    each(piece, blocks(len(x), windows.out_hw[0], 4 * t * max(c, f) * x.itemsize, f))
+    each(piece, _blocks(t, x.itemsize))
+    return y
 
 
-def weight_grad(dy: np.ndarray, x: np.ndarray, dw: np.ndarray, windows: Windows) -> None:
-    """Write the gradient of the filters to dw (KH, 3, C, F)."""
-    kh, _, c, f = dw.shape
-    t, ow = _pairs(windows), windows.out_hw[1]
+def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
+    """Return the gradient of the filters."""
+    windows, kh, c, f = t.windows, t.windows.kernel[0], t.c, t.f
+    pairs, ow = _pairs(windows), windows.out_hw[1]
 
     def piece(images: slice, rows: slice, total: np.ndarray) -> None:
         four = _four_pixels(x[images], rows, windows)
         n, h = four[0].shape[:2]
         # Rows first: those under tap i of all windows are then one matrix.
-        factors = workspace("windows", (4, h, n, t, c), x.dtype)
+        factors = workspace("windows", (4, h, n, pairs, c), x.dtype)
         _differences(four, factors.swapaxes(1, 2))
         r = rows.stop - rows.start
-        e = workspace("products", (4, r, n, t, f), dy.dtype)
+        e = workspace("products", (4, r, n, pairs, f), dy.dtype)
         pixels = dy[images, :, rows].transpose(2, 0, 3, 1)  # (R, B, OW, F)
         even, odd = e[0], e[3]
         even[...] = pixels[:, :, 0::2]
@@ -129,8 +151,16 @@ def weight_grad(dy: np.ndarray, x: np.ndarray, dw: np.ndarray, windows: Windows)
                 total[q, i] += np.matmul(seen.T, e[q].reshape(-1, f), out=product)
 
     total = np.zeros((4, kh, c, f), dy.dtype)
-    add_up(piece, blocks(len(x), windows.out_hw[0], 4 * t * max(c, f) * x.itemsize, f), total)
+    add_up(piece, _blocks(t, x.itemsize), total)
+    result = filters_last(t.w_shape, dy.dtype)
+    dw = result.transpose(2, 3, 1, 0)  # (KH, 3, C, F)
     half_sum, half_difference = (total[1] + total[2]) / 2, (total[1] - total[2]) / 2
     dw[:, 0] = total[0] + half_sum
     dw[:, 1] = half_difference
     dw[:, 2] = total[3] + half_sum
+    return result
+
+
+def _blocks(t: Convolution, itemsize: int) -> list[tuple[slice, slice]]:
+    row_bytes = 4 * _pairs(t.windows) * max(t.c, t.f) * itemsize
+    return blocks(t.n, t.windows.out_hw[0], row_bytes, t.f)

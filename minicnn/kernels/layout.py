@@ -19,7 +19,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,6 +66,11 @@ def channels_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.empty_like(_CHANNELS_LAST, dtype, shape=shape)
 
 
+def pixels(x: np.ndarray) -> np.ndarray:
+    """Return images (N, C, H, W) as (N, H, W, C)."""
+    return x.transpose(0, 2, 3, 1)
+
+
 def batch_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Return a new array of shape (N, C, H, W) that lies in memory as (C, H, W, N)."""
     return np.empty_like(_BATCH_LAST, dtype, shape=shape)
@@ -85,6 +90,11 @@ def filters_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     keep their weights like this.
     """
     return np.empty_like(_FILTERS_LAST, dtype, shape=shape)
+
+
+def filter_matrix(w: np.ndarray) -> np.ndarray:
+    """Return filters (F, C, KH, KW) as a matrix (KH KW C, F), without a copy if they lie so."""
+    return np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(-1, len(w))
 
 
 def strided(x: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
@@ -154,6 +164,43 @@ class Windows:
         """Yield (i, j, y, x): the slices of `rectangle(rows)` that lie under tap (i, j)."""
         out = (rows.stop - rows.start, self.out_hw[1]) if rows else self.out_hw
         return taps(self.kernel, self.stride, self.dilation, out)
+
+
+class Convolution(NamedTuple):
+    """What the choice of a kernel depends on: sizes, windows, and how the images lie in memory.
+
+    Attributes:
+        n, c, f: images, channels of one group, filters of all groups.
+        groups: how many groups; the images have c groups channels.
+        input_hw: the size of the images, without padding.
+        windows: where the windows stand over them.
+        batch_last: whether the first argument (x, or dy) is batch-last.
+    """
+
+    n: int
+    c: int
+    f: int
+    groups: int
+    input_hw: Pair
+    windows: Windows
+    batch_last: bool
+
+    @property
+    def k(self) -> int:
+        """The numbers in a window: KH KW C."""
+        return self.windows.kernel[0] * self.windows.kernel[1] * self.c
+
+    @property
+    def y_shape(self) -> tuple[int, ...]:
+        return (self.n, self.f, *self.windows.out_hw)
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        return (self.n, self.c * self.groups, *self.input_hw)
+
+    @property
+    def w_shape(self) -> tuple[int, ...]:
+        return (self.f, self.c, *self.windows.kernel)
 
 
 def _overlap(size: int, start: int, stop: int) -> tuple[slice, slice]:

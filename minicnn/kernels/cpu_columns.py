@@ -1,0 +1,209 @@
+"""Convolution on the CPU as products of matrices, the windows unfolded: what fits every case.
+
+What differs from the plain im2col, and what each step buys:
+
+* channels-last memory: windows are copied in long runs, and the product needs no transpose;
+* blocks of a few images: the copies stay in cache until the product has used them;
+* strips: images are unfolded along their rows only. A strip is KW times the image, where columns
+  are KH KW times; a window is still one run of memory in it (see `_strip`);
+* many small products instead of a large one: OpenBLAS multiplies small matrices as they lie, and
+  copies ("packs") large ones first, which costs a third of the time when there are few filters;
+* filters that lie in memory as the matrix of the product, (KH, KW, C, F), are never rearranged.
+
+Legend: B images of a block, R of its rows of output, K = KH KW C numbers in a window.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..threads import add_up, each
+from .layout import (
+    SMALL,
+    Convolution,
+    Windows,
+    adding_into,
+    blocks,
+    channels_last,
+    cut,
+    filter_matrix,
+    filters_last,
+    pixels,
+    strided,
+    workspace,
+)
+
+FEW_ROWS = 8  # products of fewer rows than this are slow as well; measured
+
+
+def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution) -> np.ndarray:
+    """y = windows(x) w + b, block by block, written straight into channels-last memory."""
+    y, windows, width = channels_last(t.y_shape, x.dtype), t.windows, t.f // t.groups
+    filters = filter_matrix(w)  # (K, F)
+    strips = _fits_strips(t, FEW_ROWS)
+    see = _strip if strips else _columns
+
+    def piece(images: slice, rows: slice) -> None:
+        for g in range(t.groups):
+            seen = see(_group(x[images], g, t.groups), rows, windows)  # (B, R, OW, K)
+            own = filters[:, g * width : (g + 1) * width]
+            _multiply(seen, own, pixels(_group(y[images, :, rows], g, t.groups)))
+        if b is not None:
+            band = pixels(y[images, :, rows])
+            band = band.reshape(*band.shape[:2], -1)  # long runs
+            band += np.broadcast_to(b, (windows.out_hw[1], t.f)).reshape(-1)
+
+    each(piece, _blocks(t, strips, x.itemsize))
+    return y
+
+
+def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
+    """dw = sum over the blocks of windows(x)^T dy."""
+    dw, windows, width = filters_last(t.w_shape, dy.dtype), t.windows, t.f // t.groups
+    strips = _fits_strips(t, 64)
+    add = _add_strip if strips else _add_columns
+
+    def piece(images: slice, rows: slice, total: np.ndarray) -> None:
+        for g in range(t.groups):
+            own = total[:, g * width : (g + 1) * width]
+            gradient = pixels(_group(dy[images, :, rows], g, t.groups))  # (B, R, OW, F / groups)
+            add(own, _group(x[images], g, t.groups), gradient, rows, windows)
+
+    total = dw.transpose(2, 3, 1, 0).reshape(t.k, t.f)
+    total[...] = 0
+    add_up(piece, _blocks(t, strips, x.itemsize), total)
+    return dw
+
+
+def input_grad(dy: np.ndarray, w: np.ndarray, t: Convolution) -> np.ndarray:
+    """dx = columns dy w^T, added back to where they were seen."""
+    dx = channels_last(t.x_shape, dy.dtype)
+    for g, own in enumerate(np.split(w, t.groups)):
+        _scatter(_group(dy, g, t.groups), own, _group(dx, g, t.groups), t)
+    return dx
+
+
+def _fits_strips(t: Convolution, rows: int) -> bool:
+    """Whether windows share rows in a strip, and small products have at least so many rows."""
+    share = t.windows.dilation[0] == 1 and t.windows.stride[0] < t.windows.kernel[0]
+    small = rows * t.k * t.f // t.groups <= SMALL
+    return share and small and t.windows.out_hw[1] >= FEW_ROWS
+
+
+def _blocks(t: Convolution, strips: bool, itemsize: int) -> list[tuple[slice, slice]]:
+    """Return the (images, rows) of blocks; their columns, or strips, fill a cache."""
+    oh, ow = t.windows.out_hw
+    copies = t.windows.kernel[0] if strips else 1
+    return blocks(t.n, oh, ow * t.k * itemsize // copies, copies * t.f // t.groups)
+
+
+def _group(x: np.ndarray, g: int, groups: int) -> np.ndarray:
+    """Return the channels of group `g`."""
+    width = x.shape[1] // groups
+    return x[:, g * width : (g + 1) * width]
+
+
+def _strip(x: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
+    """Return what each window of output `rows` sees, (B, R, OW, K), as a view of a strip.
+
+    A strip, (B, OW, H, KW, C), holds for each column of windows all the rows of the image that lie
+    under it. KH of these, one after the other, are a window: it is one run of memory, and the next
+    window down begins SH rows later in the same memory.
+    """
+    piece = pixels(cut(x, windows.rectangle(rows)))
+    b, h, _, c = piece.shape
+    sb, sh, sw, sc = piece.strides
+    (kh, kw), ow = windows.kernel, windows.out_hw[1]
+    strip = workspace("windows", (b, ow, h, kw, c), x.dtype)
+    steps = (sb, sw * windows.stride[1], sh, sw * windows.dilation[1], sc)
+    strip[...] = strided(piece, strip.shape, steps)
+    sb, sw, sh = strip.strides[:3]
+    shape = (b, rows.stop - rows.start, ow, kh * kw * c)
+    return strided(strip, shape, (sb, sh * windows.stride[0], sw, x.itemsize))
+
+
+def _columns(x: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
+    """Return what each window of output `rows` sees, (B, R, OW, K), one after the other."""
+    piece = pixels(cut(x, windows.rectangle(rows)))
+    b, c = len(piece), piece.shape[3]
+    sb, sh, sw, sc = piece.strides
+    shape = (b, rows.stop - rows.start, windows.out_hw[1], *windows.kernel, c)
+    steps = (sh * windows.stride[0], sw * windows.stride[1])
+    seen = strided(
+        piece, shape, (sb, *steps, sh * windows.dilation[0], sw * windows.dilation[1], sc)
+    )
+    if not seen.flags.c_contiguous:  # it is, for instance, under a 1 x 1 kernel
+        columns = workspace("windows", shape, x.dtype)
+        columns[...] = seen
+        seen = columns
+    return seen.reshape(*shape[:3], -1)
+
+
+def _multiply(seen: np.ndarray, filters: np.ndarray, y: np.ndarray) -> None:
+    """y = seen filters, (B, R, OW, K) with (K, F) to (B, R, OW, F), small products if it pays."""
+    k, f = filters.shape
+    most = SMALL // (k * f)
+    if not seen.flags.c_contiguous:  # a strip: the windows of one row of output are a matrix
+        parts = -(-seen.shape[2] // most)
+        for p in range(parts):
+            part = slice(p * seen.shape[2] // parts, (p + 1) * seen.shape[2] // parts)
+            np.matmul(seen[:, :, part], filters, out=y[:, :, part])
+        return
+    seen, y = seen.reshape(-1, k), y.reshape(-1, f)
+    m = min(most, 64)
+    whole = len(seen) // m * m if m >= FEW_ROWS else 0
+    if whole:
+        np.matmul(seen[:whole].reshape(-1, m, k), filters, out=y[:whole].reshape(-1, m, f))
+    if whole < len(seen):
+        np.matmul(seen[whole:], filters, out=y[whole:])
+
+
+def _add_columns(
+    total: np.ndarray, x: np.ndarray, dy: np.ndarray, rows: slice, windows: Windows
+) -> None:
+    """total (K, F) += windows(x)^T dy, as one product over all pixels."""
+    seen = _columns(x, rows, windows)
+    product = workspace("dw", total.shape, total.dtype)
+    k, f = total.shape
+    total += np.matmul(seen.reshape(-1, k).T, dy.reshape(-1, f), out=product)
+
+
+def _add_strip(
+    total: np.ndarray, x: np.ndarray, dy: np.ndarray, rows: slice, windows: Windows
+) -> None:
+    """total (K, F) += windows(x)^T dy, as a small product for each row of output.
+
+    In a strip, the windows of one row of several images are a matrix; so they are made one in dy.
+    """
+    seen = _strip(x, rows, windows).swapaxes(0, 1)  # (R, B, OW, K)
+    r, b, ow, k = seen.shape
+    by_row = workspace("dy", (r, b, ow, dy.shape[3]), dy.dtype)
+    by_row[...] = dy.swapaxes(0, 1)
+    step = max(1, SMALL // (total.size * ow))
+    for i in range(0, b, step):
+        part = slice(i, i + step)
+        a, d = seen[:, part].reshape(r, -1, k), by_row[:, part].reshape(r, -1, dy.shape[3])
+        product = workspace("dw", (r, *total.shape), total.dtype)
+        total += np.matmul(a.swapaxes(1, 2), d, out=product).sum(0)
+
+
+def _scatter(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, t: Convolution) -> None:
+    """dx = col2im(dy w^T), a block of images at a time, each in bands of rows if it is large."""
+    windows, (kh, kw), (oh, ow) = t.windows, t.windows.kernel, t.windows.out_hw
+    filters = filter_matrix(w).T  # (F, KH KW C)
+    row_bytes = ow * t.k * dy.itemsize
+
+    def piece(images: slice, _: slice) -> None:
+        with adding_into(dx[images], windows.rectangle()) as total:
+            for part, rows in blocks(len(total), oh, row_bytes, len(w)):
+                band = dy[images][part, :, rows]  # (B, F, R, OW)
+                shape = (len(band), rows.stop - rows.start, ow, kh, kw, t.c)
+                columns = workspace("columns", shape, dy.dtype)
+                flat = pixels(band).reshape(-1, len(w))
+                np.matmul(flat, filters, out=columns.reshape(len(flat), -1))
+                columns = columns.transpose(3, 4, 0, 5, 1, 2)  # (KH, KW, B, C, R, OW)
+                seen = total[part, :, rows.start * windows.stride[0] :]
+                for i, j, y, x in windows.taps(rows):
+                    seen[:, :, y, x] += columns[i, j]
+
+    each(piece, blocks(len(dy), 1, oh * row_bytes, len(w)))
