@@ -11,6 +11,7 @@ the sum of their absolute values, which the reference gives when it is run on ab
 from __future__ import annotations
 
 import contextlib
+import math
 import itertools
 import threading
 from typing import Any, NamedTuple
@@ -210,14 +211,17 @@ def assert_close(got, exact, bound, dtype):
 
 
 def check(name, *arguments, c=8, spread=False):
-    """Assert that a linear kernel is right to `c` eps of the sum of the terms; return its result.
+    """Assert that a linear kernel is right to c + sqrt(n) eps of the sum of the n terms; return it.
 
-    It is linear in each array, so that the reference of absolute values adds up those of the terms.
+    It is linear in each array, so that the reference of absolute values adds up those of the terms,
+    and that of ones counts them. (Equal terms are rounded alike: their errors add up.)
     Winograd's way mixes them with those of neighbours: `spread` allows all what the largest has.
     """
     got, wide = run(name, *arguments), widened(arguments)
     terms = TABLE[name]["reference"](*[abs(a) if isinstance(a, np.ndarray) else a for a in wide])
     terms = np.full_like(terms, terms.max()) if spread else terms
+    ones = [np.ones_like(a) if isinstance(a, np.ndarray) else a for a in wide]
+    c += math.sqrt(np.max(TABLE[name]["reference"](*ones), initial=0))
     of = np.finfo(arguments[0].dtype)
     bound = np.asarray(c * float(of.eps) * terms + float(of.smallest_subnormal))
     exact = np.asarray(TABLE[name]["reference"](*wide))
