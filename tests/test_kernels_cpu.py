@@ -11,8 +11,8 @@ the sum of their absolute values, which the reference gives when it is run on ab
 from __future__ import annotations
 
 import contextlib
-import math
 import itertools
+import math
 import threading
 from typing import Any, NamedTuple
 from unittest import mock
