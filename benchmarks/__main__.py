@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from . import measure, more, report
@@ -41,26 +42,31 @@ def main() -> int:
     print(f"{machine['processor']}, {machine['cores']} cores, {options.threads} threads")
     print(", ".join(f"{name} {version}" for name, version in machine["versions"].items()))
     results: dict[str, Any] = {}
+    found: dict[str, Any] = {"workloads": results}
+
+    def save() -> None:  # after every part, so that an interruption loses nothing
+        if options.json:
+            report.save_json(options.json, machine, found)
+
     for workload in (w for w in what if w in WORKLOADS):
         able = [e for e in engines if e != "dezero" or workload in ("lenet5", "cifar")]
         results[workload] = measure.engines_side_by_side(
             workload, able, options.threads, options.steps
         )
         print(f"\n{report.table(workload, results[workload])}", flush=True)
+        save()
     mean = report.geometric_mean(results)
     if mean is not None:
         print(f"\ngeometric mean of minicnn's training-step times over PyTorch's: {mean:.2f}")
-    found: dict[str, Any] = {"workloads": results}
-    if "pipeline" in what:
-        found["pipeline"] = more.pipeline(options.threads, options.steps)
-    if "import" in what:
-        found["import"] = more.importing()
-    if "scaling" in what:
-        found["scaling"] = more.scaling(options.steps)
-    if "operations" in what:
-        found["operations"] = more.operations(engines, options.threads, options.steps)
-    if options.json:
-        report.save_json(options.json, machine, found)
+    parts: dict[str, Callable[[], Any]] = {
+        "pipeline": lambda: more.pipeline(options.threads, options.steps),
+        "import": more.importing,
+        "scaling": lambda: more.scaling(options.steps),
+        "operations": lambda: more.operations(engines, options.threads, options.steps),
+    }
+    for name in (name for name in parts if name in what):
+        found[name] = parts[name]()
+        save()
     if options.plot:
         report.save_plot(options.plot, machine, results)
     return 0
