@@ -4,7 +4,7 @@ With one, three or six channels the runs of the channels-last layout are too sho
 or add at any speed. A batch of 64 images has 64 values for the same channel and pixel, and in the
 layout (C, H, W, N) they lie side by side, as do those of the next pixel. All of a row of output is
 one run under each tap, so that columns are built at the speed of memory, and pooling (see
-`cpu_pool`) compares 64 images at once. The convolutions of LeNet-5 take less than half as long.
+`cpu_pool`) compares 64 images at once. The convolutions of LeNet-5 take two thirds as long.
 
 The first layer decides: with few filters its output is batch-last, and the next layers follow as
 long as they have few filters too. As with channels last, only strides differ. Read with batch and

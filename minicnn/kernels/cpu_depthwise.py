@@ -2,7 +2,7 @@
 
 The matrices would have one column. Instead each tap multiplies a whole slice of the images,
 (B, R, OW, C) with the channels last. A row of weights is repeated OW times so that both factors run
-over the same OW C adjacent numbers. Measured: ten times as fast as a product for every group.
+over the same OW C adjacent numbers.
 """
 
 from __future__ import annotations
