@@ -3,12 +3,20 @@
 With one, three or six channels the runs of the channels-last layout are too short to copy, compare
 or add at any speed. A batch of 64 images has 64 values for the same channel and pixel, and in the
 layout (C, H, W, N) they lie side by side, as do those of the next pixel. All of a row of output is
-one run under each tap, so that columns are built at the speed of memory, and pooling (see
-`cpu_pool`) compares 64 images at once. The convolutions of LeNet-5 take two thirds as long.
+one run under each tap, so that windows are unfolded at the speed of memory, and pooling (see
+`cpu_pool`) compares 64 images at once. The convolutions of LeNet-5 take a third as long.
+
+Images are unfolded along their rows only: for each row a strip (KW C, OW N) holds what is under
+each column of the kernel. KH strips, one after the other in memory, are the matrix (K, OW N) of all
+windows of one row of output; the next row's begins one strip later. The gradient of the images is
+the same read backwards: a product of KH rows of dy is a row of the strips' gradient, of which KW
+runs are added up.
 
 The first layer decides: with few filters its output is batch-last, and the next layers follow as
 long as they have few filters too. As with channels last, only strides differ. Read with batch and
 channels exchanged, a batch-last array is a channels-last one; so the tools are the same.
+
+Legend: R rows of output at once, K = KH KW C numbers in a window, P = OW N windows in a row.
 """
 
 from __future__ import annotations
@@ -34,18 +42,24 @@ from .layout import (
 
 FEW, MORE = 8, 16  # filters up to which the layout begins, and is kept; measured
 CHUNK = 128  # columns of a product that OpenBLAS does without packing
-WORTH_BYTES = 16 << 20  # of columns, some 2 ms of work; measured: with 4 MB two threads lose
+WORTH = 40_000_000  # multiply-adds, some 2 ms of work; measured: with a quarter two threads lose
 
 
 def begins(t: Convolution) -> bool:
     """Whether the output is to be batch-last: few channels, few filters, a real batch."""
     most = MORE if t.batch_last else FEW
-    return t.groups == 1 and t.n >= 16 and t.c <= MORE and t.f <= most
+    few = t.n >= 16 and t.c <= MORE and t.f <= most
+    return few and t.groups == 1 and t.windows.dilation[0] == 1
 
 
 def goes_on(t: Convolution) -> bool:
-    """Whether dy is batch-last, so that the gradients take this way too."""
-    return t.groups == 1 and t.batch_last
+    """Whether dy is batch-last, so that the gradient of the filters takes this way too."""
+    return t.batch_last and t.groups == 1 and t.windows.dilation[0] == 1
+
+
+def folds(t: Convolution) -> bool:
+    """Whether that of the images does; from 8 channels on, a convolution of dy is faster."""
+    return goes_on(t) and t.c < 8 and t.windows.stride == (1, 1)
 
 
 def _images(x: np.ndarray) -> np.ndarray:
@@ -58,26 +72,38 @@ def _padded(x: np.ndarray, windows: Windows) -> np.ndarray:
     return cut(x.swapaxes(0, 1), windows.rectangle()).transpose(0, 2, 3, 1)
 
 
-def _columns(padded: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
-    """Return what the windows of output `rows` see, one a column: (KH KW C, R OW N)."""
-    (kh, kw), (sh, sw), (dh, dw) = windows.kernel, windows.stride, windows.dilation
-    shape = (kh, kw, len(padded), rows.stop - rows.start, windows.out_hw[1], padded.shape[3])
+def _seen(padded: np.ndarray, rows: slice, windows: Windows) -> np.ndarray:
+    """Return what the windows of output `rows` see, (R, K, P), as a view of strips."""
+    (kh, kw), (sh, sw), dilation = windows.kernel, windows.stride, windows.dilation[1]
+    r, ow, (channels, _, _, images) = rows.stop - rows.start, windows.out_hw[1], padded.shape
     c, h, w, n = padded.strides
-    seen = strided(padded[:, rows.start * sh :], shape, (h * dh, w * dw, c, h * sh, w * sw, n))
-    columns = workspace("windows", shape, padded.dtype)
-    columns[...] = seen
-    return columns.reshape(kh * kw * len(padded), -1)
+    strips = workspace("windows", ((r - 1) * sh + kh, kw, channels, ow, images), padded.dtype)
+    under = strided(padded[:, rows.start * sh :], strips.shape, (h, w * dilation, c, w * sw, n))
+    strips[...] = under
+    row, _, run = strips.strides[:3]
+    return strided(strips, (r, kh * kw * channels, ow * images), (sh * row, run, padded.itemsize))
 
 
-def _in_pieces(function: Callable[[slice], None], size: int, step_bytes: int) -> None:
-    """Call function(slice) for the `size` rows or channels, a cache of columns at a time.
+def _multiply(matrix: np.ndarray, seen: np.ndarray, out: np.ndarray) -> None:
+    """out = matrix seen, (M, K) with (R, K, P) to (R, M, P), in products of `CHUNK` columns."""
+    whole = seen.shape[2] // CHUNK * CHUNK
+    a, b = (
+        x[:, :, :whole].reshape(*x.shape[:2], -1, CHUNK).swapaxes(1, 2) for x in (seen, out)
+    )  # (R, P / CHUNK, K or M, CHUNK)
+    np.matmul(matrix, a, out=b)
+    if whole < seen.shape[2]:
+        np.matmul(matrix, seen[:, :, whole:], out=out[:, :, whole:])
+
+
+def _in_pieces(function: Callable[[slice], None], rows: int, t: Convolution, run: int) -> None:
+    """Call function(slice) for all rows, so many at once that strips of `run` bytes fill a cache.
 
     On threads only where it is a lot: the operations within are short, and each ends with a wait
     for the interpreter lock.
     """
-    step = max(1, CACHE_BYTES // step_bytes)
-    pieces = [(slice(i, min(i + step, size)),) for i in range(0, size, step)]
-    if size * step_bytes >= WORTH_BYTES:
+    step = max(1, CACHE_BYTES // run)
+    pieces = [(slice(i, min(i + step, rows)),) for i in range(0, rows, step)]
+    if rows * t.windows.out_hw[1] * t.n * t.k * t.f >= WORTH:
         each(function, pieces)
     else:
         with one_blas_thread():
@@ -85,72 +111,71 @@ def _in_pieces(function: Callable[[slice], None], size: int, step_bytes: int) ->
                 function(*piece)
 
 
-def _row_bytes(t: Convolution, itemsize: int) -> int:
-    """The bytes of the columns of one row of output of all images."""
-    return t.windows.out_hw[1] * t.n * t.k * itemsize
-
-
 def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution) -> np.ndarray:
-    """y = filters^T columns + b, a few rows of all images at a time."""
-    y, windows, k, f = batch_last(t.y_shape, x.dtype), t.windows, t.k, t.f
+    """y = filters^T windows + b, a few rows of all images at a time."""
+    y, windows = batch_last(t.y_shape, x.dtype), t.windows
     padded, out, filters = _padded(x, windows), _images(y), filter_matrix(w)
 
     def piece(rows: slice) -> None:
-        columns = _columns(padded, rows, windows)
-        product = out[:, rows].reshape(f, -1)  # a view: (F, R OW N)
-        whole = columns.shape[1] // CHUNK * CHUNK
-        parts, own = columns[:, :whole].reshape(k, -1, CHUNK), product[:, :whole]
-        np.matmul(filters.T, parts.swapaxes(0, 1), out=own.reshape(f, -1, CHUNK).swapaxes(0, 1))
-        if whole < columns.shape[1]:
-            np.matmul(filters.T, columns[:, whole:], out=product[:, whole:])
+        band = out[:, rows].reshape(t.f, rows.stop - rows.start, -1)  # a view: (F, R, P)
+        _multiply(filters.T, _seen(padded, rows, windows), band.swapaxes(0, 1))
         if b is not None:
-            product += b[:, None]
+            band += b[:, None, None]
 
-    _in_pieces(piece, windows.out_hw[0], _row_bytes(t, x.itemsize))
+    _in_pieces(piece, windows.out_hw[0], t, _strip_bytes(t, x.itemsize))
     return y
 
 
+def _strip_bytes(t: Convolution, itemsize: int) -> int:
+    """The bytes of the strips for one row of output."""
+    own = t.windows.out_hw[1] * t.n * t.windows.kernel[1] * t.c * itemsize
+    return own * t.windows.stride[0]
+
+
 def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
-    """dw = sum over rows of columns dy^T."""
+    """dw = sum over rows of windows dy^T."""
     windows = t.windows
     padded, gradient = _padded(x, windows), _images(dy)
-    step = max(
-        SMALL // (t.k * t.f), 2048
-    )  # columns of a product; more than that need packing anyway
     totals: dict[int, np.ndarray] = {}
 
     def piece(rows: slice) -> None:
-        columns = _columns(padded, rows, windows)
-        band = gradient[:, rows]
-        own = workspace("dy", band.shape, dy.dtype)
-        own[...] = band
-        own = own.reshape(len(band), -1)
+        band = np.ascontiguousarray(gradient[:, rows]).reshape(t.f, rows.stop - rows.start, -1)
+        seen, own = _seen(padded, rows, windows), band.transpose(1, 2, 0)  # (R, K, P), (R, P, F)
+        step = max(CHUNK, SMALL // (t.k * t.f))
         totals[rows.start] = sum(
-            columns[:, i : i + step] @ own[:, i : i + step].T
-            for i in range(0, columns.shape[1], step)
+            np.matmul(seen[:, :, i : i + step], own[:, i : i + step]).sum(0)
+            for i in range(0, seen.shape[2], step)
         )
 
-    _in_pieces(piece, windows.out_hw[0], _row_bytes(t, x.itemsize))
+    _in_pieces(piece, windows.out_hw[0], t, _strip_bytes(t, x.itemsize))
     dw = filters_last(t.w_shape, dy.dtype)
     dw.transpose(2, 3, 1, 0).reshape(t.k, t.f)[...] = sum(totals[i] for i in sorted(totals))
     return dw
 
 
 def input_grad(dy: np.ndarray, w: np.ndarray, t: Convolution) -> np.ndarray:
-    """dx = col2im(filters dy), a few channels at a time."""
-    dx, windows, filters = batch_last(t.x_shape, dy.dtype), t.windows, w.transpose(2, 3, 1, 0)
-    gradient = np.ascontiguousarray(_images(dy)).reshape(dy.shape[1], -1)  # (F, OH OW N)
-    taps = windows.kernel[0] * windows.kernel[1]
+    """dx = the strips' gradient, filters dy, folded: a few rows of all images at a time."""
+    dx, windows, ((top, _), _) = batch_last(t.x_shape, dy.dtype), t.windows, t.windows.rectangle()
+    (kh, kw), (oh, ow), gradient = windows.kernel, windows.out_hw, _images(dy)
+    matrix = w[:, :, ::-1].transpose(3, 1, 2, 0).reshape(kw * t.c, -1)  # (KW C, KH F)
 
-    def piece(channels: slice) -> None:
-        matrix = filters[:, :, channels].reshape(-1, len(gradient))  # (KH KW C, F)
-        columns = workspace("windows", (len(matrix), gradient.shape[1]), dy.dtype)
-        np.matmul(matrix, gradient, out=columns)
-        columns = columns.reshape(*windows.kernel, -1, *windows.out_hw, len(dy))
-        with adding_into(dx.swapaxes(0, 1)[channels], windows.rectangle()) as total:
-            image = total.transpose(0, 2, 3, 1)  # (C, h, w, N)
-            for i, j, rows, cols in windows.taps():
-                image[:, rows, cols] += columns[i, j]
+    def piece(rows: slice) -> None:
+        r = rows.stop - rows.start
+        # The rows of dy that saw the first of these, and so on; there are none outside.
+        first = rows.start - top - kh + 1
+        stack = workspace("dy", (r + kh - 1, t.f, ow, t.n), dy.dtype)
+        low, high = (min(max(h, 0), len(stack)) for h in (-first, oh - first))
+        stack[:low] = stack[high:] = 0
+        stack[low:high] = gradient[:, first + low : first + high].swapaxes(0, 1)
+        row, run = stack.strides[:2]
+        seen = strided(stack, (r, kh * t.f, ow * t.n), (row, run, dy.itemsize))
+        strips = workspace("windows", (r, kw, t.c, ow, t.n), dy.dtype)
+        _multiply(matrix, seen, strips.reshape(r, kw * t.c, -1))
+        with adding_into(dx.swapaxes(0, 1)[:, :, rows], ((0, r), windows.rectangle()[1])) as total:
+            image = total.transpose(2, 0, 3, 1)  # (R, C, w, N)
+            for j in range(kw):
+                start = j * windows.dilation[1]
+                image[:, :, start : start + ow] += strips[:, j]
 
-    _in_pieces(piece, dx.shape[1], taps * gradient[0].nbytes // 2)
+    _in_pieces(piece, dx.shape[2], t, ow * t.n * (kw * t.c + t.f) * dy.itemsize)
     return dx

@@ -22,7 +22,6 @@ from .layout import (
     SMALL,
     Convolution,
     Windows,
-    adding_into,
     blocks,
     channels_last,
     cut,
@@ -73,14 +72,6 @@ def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
     total[...] = 0
     add_up(piece, _blocks(t, strips, x.itemsize), total)
     return dw
-
-
-def input_grad(dy: np.ndarray, w: np.ndarray, t: Convolution) -> np.ndarray:
-    """dx = columns dy w^T, added back to where they were seen."""
-    dx = channels_last(t.x_shape, dy.dtype)
-    for g, own in enumerate(np.split(w, t.groups)):
-        _scatter(_group(dy, g, t.groups), own, _group(dx, g, t.groups), t)
-    return dx
 
 
 def _fits_strips(t: Convolution, rows: int) -> bool:
@@ -185,25 +176,3 @@ def _add_strip(
         a, d = seen[:, part].reshape(r, -1, k), by_row[:, part].reshape(r, -1, dy.shape[3])
         product = workspace("dw", (r, *total.shape), total.dtype)
         total += np.matmul(a.swapaxes(1, 2), d, out=product).sum(0)
-
-
-def _scatter(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, t: Convolution) -> None:
-    """dx = col2im(dy w^T), a block of images at a time, each in bands of rows if it is large."""
-    windows, (kh, kw), (oh, ow) = t.windows, t.windows.kernel, t.windows.out_hw
-    filters = filter_matrix(w).T  # (F, KH KW C)
-    row_bytes = ow * t.k * dy.itemsize
-
-    def piece(images: slice, _: slice) -> None:
-        with adding_into(dx[images], windows.rectangle()) as total:
-            for part, rows in blocks(len(total), oh, row_bytes, len(w)):
-                band = dy[images][part, :, rows]  # (B, F, R, OW)
-                shape = (len(band), rows.stop - rows.start, ow, kh, kw, t.c)
-                columns = workspace("columns", shape, dy.dtype)
-                flat = pixels(band).reshape(-1, len(w))
-                np.matmul(flat, filters, out=columns.reshape(len(flat), -1))
-                columns = columns.transpose(3, 4, 0, 5, 1, 2)  # (KH, KW, B, C, R, OW)
-                seen = total[part, :, rows.start * windows.stride[0] :]
-                for i, j, y, x in windows.taps(rows):
-                    seen[:, :, y, x] += columns[i, j]
-
-    each(piece, blocks(len(dy), 1, oh * row_bytes, len(w)))
