@@ -20,14 +20,13 @@ The number of threads is that of ``set_num_threads``, else ``MINICNN_NUM_THREADS
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import ctypes
 import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .errors import ArgumentError
@@ -83,7 +82,7 @@ class _Blas:
         self.depth = 0
         self.before: list[int] = []
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         with _lock:
             self.depth += 1
             if self.depth == 1:
@@ -92,7 +91,7 @@ class _Blas:
                     if number != 1:
                         change(1)
 
-    def leave(self) -> None:
+    def __exit__(self, *error: Any) -> None:
         with _lock:
             self.depth -= 1
             if self.depth == 0:
@@ -118,15 +117,9 @@ def _calls(library: Any) -> tuple[Callable[[], int], Callable[[int], Any]]:
 _blas: _Blas | None = None
 
 
-@contextlib.contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread inside a `with` block, and give it back what it had."""
-    blas = _the_blas()
-    blas.enter()
-    try:
-        yield
-    finally:
-        blas.leave()
+def one_blas_thread() -> _Blas:
+    """Return a context that holds BLAS to one thread, and then gives it back what it had."""
+    return _the_blas()
 
 
 def _the_blas() -> _Blas:
@@ -195,12 +188,8 @@ def each(function: Callable[..., Any], pieces: Sequence[tuple]) -> list[Any]:
         for i in numbers:
             results[i] = function(*pieces[i])
 
-    blas = _the_blas()
-    blas.enter()
-    try:
+    with one_blas_thread():
         _spread(work, count)
-    finally:
-        blas.leave()
     return results
 
 

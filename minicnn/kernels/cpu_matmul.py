@@ -12,7 +12,7 @@ import itertools
 
 import numpy as np
 
-from ..threads import each, get_num_threads
+from ..threads import each, get_num_threads, one_blas_thread
 from .layout import in_float32
 
 WORTH = (
@@ -23,11 +23,14 @@ WORTH = (
 @in_float32
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """y = a b for matrices (..., M, K) and (..., K, N), those before broadcast."""
+    count = min(get_num_threads(), max(a.size * b.shape[-1], b.size * a.shape[-2]) // WORTH)
+    if count <= 1:
+        with one_blas_thread():
+            return np.matmul(a, b)
     shape = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = np.empty((*shape, a.shape[-2], b.shape[-1]), a.dtype)
-    count = min(get_num_threads(), y.size * a.shape[-1] // WORTH)
     axis = int(np.argmax(y.shape[-2:])) - 2 if y.ndim == 2 else 0
-    edges = [i * y.shape[axis] // max(1, count) for i in range(max(1, count) + 1)]
+    edges = [i * y.shape[axis] // count for i in range(count + 1)]
 
     def part(start: int, stop: int) -> None:
         if y.ndim > 2:

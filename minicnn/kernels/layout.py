@@ -269,7 +269,7 @@ def in_float32(kernel: Callable) -> Callable:
 
     @functools.wraps(kernel)
     def wrapper(*arguments: Any) -> Any:
-        if all(getattr(a, "dtype", None) != half for a in arguments):
+        if arguments[0].dtype.char != half.char:  # all floating arguments have one dtype
             return kernel(*arguments)
         wide = [a.astype("float32") if getattr(a, "dtype", None) == half else a for a in arguments]
         result = kernel(*wide)

@@ -21,6 +21,8 @@ def per_axis(name: str, option: str, value: Any, axes: int, least: int) -> Pair:
 
     With one axis, rows get what does nothing: the smallest kernel, stride or padding there is.
     """
+    if type(value) is int and value >= least:  # nearly always
+        return (value if axes == 2 else least), value
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if len(numbers) == 1:
         numbers *= axes
