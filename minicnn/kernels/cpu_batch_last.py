@@ -4,7 +4,7 @@ With one, three or six channels the runs of the channels-last layout are too sho
 or add at any speed. A batch of 64 images has 64 values for the same channel and pixel, and in the
 layout (C, H, W, N) they lie side by side, as do those of the next pixel. All of a row of output is
 one run under each tap, so that windows are unfolded at the speed of memory, and pooling (see
-`cpu_pool`) compares 64 images at once. The convolutions of LeNet-5 take a third as long.
+`cpu_pool`) compares 64 images at once. The convolutions of LeNet-5 take two thirds of the time.
 
 Images are unfolded along their rows only: for each row a strip (KW C, OW N) holds what is under
 each column of the kernel. KH strips, one after the other in memory, are the matrix (K, OW N) of all
@@ -41,6 +41,7 @@ from .layout import (
 )
 
 FEW, MORE = 8, 16  # filters up to which the layout begins, and is kept; measured
+TURNED = 64  # numbers in a window from which turning dy costs less than products with it unturned
 CHUNK = 128  # columns of a product that OpenBLAS does without packing
 WORTH = 40_000_000  # multiply-adds, some 2 ms of work; measured: with a quarter two threads lose
 
@@ -139,8 +140,10 @@ def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
     totals: dict[int, np.ndarray] = {}
 
     def piece(rows: slice) -> None:
-        band = np.ascontiguousarray(gradient[:, rows]).reshape(t.f, rows.stop - rows.start, -1)
+        band = gradient[:, rows].reshape(t.f, rows.stop - rows.start, -1)
         seen, own = _seen(padded, rows, windows), band.transpose(1, 2, 0)  # (R, K, P), (R, P, F)
+        if t.k >= TURNED:
+            own = np.ascontiguousarray(own)
         step = max(CHUNK, SMALL // (t.k * t.f))
         totals[rows.start] = sum(
             np.matmul(seen[:, :, i : i + step], own[:, i : i + step]).sum(0)
