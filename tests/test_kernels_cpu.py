@@ -625,8 +625,8 @@ def test_normalisation_equals_the_reference_near_and_far_from_zero(data, on, mea
         gradients = run("channel_norm_grad", dy, x, w, *stats)
         exact = TABLE["channel_norm_grad"]["reference"](*widened((dy, x, w, *stats)))
 
-    # Terms of one sign are added in chains of up to P.
-    off = (8 + shape[1] ** 0.5) * float(np.finfo(dtype).eps)
+    # Terms of one sign are added in chains of up to P, and in float64 the exact ones are not exact.
+    off = (8 + shape[1]) * float(np.finfo(dtype).eps)
     m1, r1 = abs(exact_m), 1 / np.sqrt(exact_var + eps)  # (B, G)
     size = widened([abs(x)])[0].reshape(*shape[:2], groups, -1).mean((1, 3))
     lost = np.minimum(m1**2, cpu_norm.FAR * exact_var)
