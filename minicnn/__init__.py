@@ -107,9 +107,21 @@ def numel(input: Tensor) -> Any:
     return input.numel()
 
 
-_SUBMODULES = ("backends", "data", "models", "nn", "optim", "training", "utils", "visualize")
+_SUBMODULES = (
+    "course",
+    "backends",
+    "data",
+    "models",
+    "nn",
+    "optim",
+    "replacement",
+    "training",
+    "utils",
+    "visualize",
+)
 _ELSEWHERE = {
     "accelerator": "backends",
+    "replace": "replacement",
     "save": "serialization",
     "load": "serialization",
     "summary": "training.summary",

@@ -66,6 +66,10 @@ class WorkerError(MinicnnError, RuntimeError):
     """A process that loads data died, fell silent, or sent what cannot be read."""
 
 
+class CourseError(MinicnnError, ValueError):
+    """A folder without exercises, or an exercise that is not what the course expects."""
+
+
 class UnknownNameError(MinicnnError, ValueError, KeyError):
     """A name that is not known: of a model, a data set, an optimizer."""
 
@@ -92,6 +96,15 @@ class HookError(MinicnnError, RuntimeError):
 
 class StateDictError(MinicnnError, RuntimeError):
     """A state dict whose keys or shapes do not fit the module it is loaded into."""
+
+
+class ReplacementError(MinicnnError, TypeError, ValueError, RuntimeError):
+    """A function put in an operation's place that cannot be called there, or returned what cannot
+    be its result."""
+
+
+class CompareError(MinicnnError, RuntimeError):
+    """A script that cannot be run on both minicnn and PyTorch."""
 
 
 class ArgumentError(MinicnnError, ValueError, RuntimeError):

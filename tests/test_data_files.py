@@ -60,6 +60,27 @@ def write(folder, content):
 # ------------------------------------------------------------------ where files are found
 
 
+def test_a_data_set_is_here_when_all_its_files_are(tiny, tmp_path, monkeypatch):
+    cls, content = tiny
+    assert not cls.is_here()
+    first = dict([content.popitem()])
+    write(tmp_path / "data" / "mnist", first)
+    monkeypatch.setenv("MINICNN_DATA", str(tmp_path / "data"))
+    assert not cls.is_here()
+    write(tmp_path / "data" / "mnist", content)
+    assert cls.is_here()
+
+
+def test_available_is_the_first_that_is_here(tiny, tmp_path, monkeypatch):
+    cls, content = tiny
+    monkeypatch.setitem(datasets._BY_NAME, "mnist", cls)
+    assert datasets.available("mnist", "digits") is datasets.Digits
+    with pytest.raises(MissingFileError, match="none of cifar10, mnist is on this machine; let MI"):
+        datasets.available("cifar10", "mnist")
+    write(tmp_path / "cache" / "mnist", content)
+    assert datasets.available("mnist", "digits") is cls
+
+
 @pytest.mark.parametrize("folder", ["mnist", "MNIST/raw", "."])
 def test_files_are_found_in_root(tiny, tmp_path, folder):
     Tiny, content = tiny

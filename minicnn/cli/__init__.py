@@ -1,4 +1,4 @@
-"""The command ``minicnn``: train, predict, summary, gradcheck, info.
+"""The command ``minicnn``: train, predict, summary, gradcheck, compare, course, info.
 
 Exit codes: 0 for success; 1 if something went wrong; 2 if the command line was wrong; 130 after
 Ctrl-C (143 after SIGTERM). Results go to standard output, everything else to standard error.

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from .._version import __version__
 from ..errors import nearest
+from . import course
 
 MAIN = """\
 examples:
@@ -17,6 +18,8 @@ examples:
   minicnn predict photo.png                      what the newest network says about a picture
   minicnn summary --model lenet5                 its layers, parameters and multiply-adds
   minicnn gradcheck                              is every gradient right?
+  minicnn compare train.py                       does PyTorch compute the same?
+  minicnn course start exercises                 exercises that check themselves
   minicnn info                                   versions, threads, GPU, data sets
 
 'minicnn COMMAND --help' shows the options of a command.
@@ -49,6 +52,15 @@ examples:
   minicnn summary --model lenet5
   minicnn summary --model cifar_cnn --input-shape 1,28,28 --classes 26
   minicnn summary --weights runs/digits-digits_cnn
+"""
+COMPARE = """\
+examples:
+  minicnn compare train.py                       20 steps on minicnn and on PyTorch
+  minicnn compare --steps 100 --double train.py --lr 0.1
+  minicnn compare --json train.py > report.json
+
+The script is PyTorch code or minicnn code and is not changed; what follows its name goes to it.
+Exit status: 0 the runs agree, 1 they differ, 2 the script cannot be run on both.
 """
 
 
@@ -102,6 +114,12 @@ def build_parser() -> argparse.ArgumentParser:
     _summary(command("summary", "show the layers of a network", SUMMARY, _lazily("summary")))
     _gradcheck(
         command("gradcheck", "check the gradient of every operation", "", _lazily("gradcheck"))
+    )
+    course.add_options(
+        command("course", "work through the exercises of the course", course.EPILOG, course.run)
+    )
+    _compare(
+        command("compare", "run a script on PyTorch too, and compare", COMPARE, _lazily("compare"))
     )
     command("info", "show versions, threads, GPU and data sets", "", _lazily("info"))
     return parser
@@ -220,6 +238,16 @@ def _gradcheck(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help="only what has this in its name, such as conv"
     )
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--steps", type=at_least(1), default=20, metavar="N", help="compare N steps (default: 20)")
+    add("--double", action="store_true", help="compute in float64, where rounding does not matter")
+    add("--json", action="store_true", help="print the report as JSON")
+    add("--keep", metavar="DIR", help="keep the recorded tensors in this new folder")
+    add("script", metavar="SCRIPT.py", help="a training script")
+    add("arguments", nargs=argparse.REMAINDER, metavar="...", help="the script's own arguments")
 
 
 def at_least(least: int) -> Callable[[str], int]:

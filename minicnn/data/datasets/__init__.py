@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import UnknownNameError, nearest
+from ...errors import MissingFileError, UnknownNameError, nearest
 from .base import ImageDataset
 from .cifar10 import CIFAR10
 from .digits import Digits
@@ -31,4 +31,22 @@ def get(name: str) -> Any:
         ) from None
 
 
-__all__ = ["CIFAR10", "Digits", "FashionMNIST", "ImageDataset", "MNIST", "Shapes", "get", "names"]
+def available(*wanted: str) -> Any:
+    """Return the class of the first of these data sets that is on this machine.
+
+    What ships with minicnn always is; so ``available("mnist", "digits")`` is MNIST for those who
+    have its files (see `minicnn.data.datasets.files`), and Digits for everybody else.
+    """
+    for name in wanted:
+        if get(name).is_here():
+            return get(name)
+    raise MissingFileError(
+        f"available: none of {', '.join(wanted)} is on this machine; let MINICNN_DATA name the "
+        "folder that has one, or add 'digits' or 'shapes', which come with minicnn"
+    )
+
+
+__all__ = [
+    "CIFAR10", "Digits", "FashionMNIST", "ImageDataset", "MNIST", "Shapes", "available", "get",
+    "names",
+]  # fmt: skip

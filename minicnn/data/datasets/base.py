@@ -1,4 +1,7 @@
-"""What the image data sets have in common: how a stored picture becomes a sample."""
+"""What the image data sets have in common: how a stored picture becomes a sample.
+
+Tutorial: tutorials/00_quick_start.ipynb
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from ...ops.from_data import from_numpy
 from ..dataset import Dataset, Rows
 from ..streams import one_by_one
 from ..transforms import to_tensor
+from .files import Place
 
 
 class ImageDataset(Dataset[tuple]):
@@ -38,6 +42,8 @@ class ImageDataset(Dataset[tuple]):
     std: tuple[float, ...]
     images: np.ndarray
     labels: np.ndarray
+    folders: ClassVar[tuple[str, ...]] = ("",)  # where its files are looked for
+    md5: ClassVar[dict[str, str]] = {}  # the checksum of each file; what ships has none
 
     def __init__(
         self,
@@ -48,6 +54,12 @@ class ImageDataset(Dataset[tuple]):
         self.train = train
         self.transform = transform
         self.target_transform = target_transform
+
+    @classmethod
+    def is_here(cls) -> bool:
+        """Return whether all its files are on this machine, so that nothing is downloaded."""
+        place = Place(cls.__name__, None, False, cls.folders)
+        return all(place.find(name) for name in cls.md5)
 
     @property
     def class_to_idx(self) -> dict[str, int]:
