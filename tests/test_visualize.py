@@ -115,6 +115,12 @@ def test_mistakes_come_in_the_order_of_their_confidence():
     assert "2 of 3 mistakes" in figure.get_suptitle()
 
 
+def test_mistakes_stand_in_as_many_columns_as_asked_for():
+    shares = np.array([[0.1, 0.9]] * 3)
+    figure = visualize.mistakes(np.zeros((3, 1, 2, 2)), shares, np.zeros(3, int), columns=2)
+    assert figure.axes[0].get_gridspec().get_geometry() == (2, 2)
+
+
 def test_no_mistakes_are_no_picture():
     with pytest.raises(ArgumentError, match="every sample was classified correctly"):
         visualize.mistakes(np.zeros((1, 1, 2, 2)), np.array([[1.0, 0.0]]), np.array([0]))
@@ -176,3 +182,16 @@ def test_figures_show_themselves_in_memory():
     content = BytesIO()
     visualize.images(np.zeros((1, 1, 2, 2))).savefig(content, format="png")
     assert content.getvalue().startswith(b"\x89PNG")
+
+
+def test_a_figure_shows_itself_in_a_notebook_without_pyplot():
+    shown = visualize.curves(HISTORY)._repr_png_()
+    assert Image.open(BytesIO(shown)).size == (960, 360)
+
+
+def test_the_look_of_the_course_is_a_style_of_matplotlib():
+    from matplotlib import rc_context, rcParams, style
+
+    with rc_context():
+        style.use("minicnn.visualize.course")
+        assert rcParams["axes.prop_cycle"].by_key()["color"][0] == "#0072B2"

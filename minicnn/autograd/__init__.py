@@ -32,6 +32,8 @@ broadcast.
 
 Reference: Baydin, Pearlmutter, Radul, Siskind 2018, "Automatic differentiation in machine
 learning: a survey", section 3.2.
+
+Tutorial: tutorials/01_tensors_and_the_tape.ipynb
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The backward pass: one walk over the tape, from the results back to what they were made of."""
+"""The backward pass: one walk over the tape, from the results back to what they were made of.
+
+Tutorial: tutorials/01_tensors_and_the_tape.ipynb
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a thread is doing: recording operations or not, looking for NaN and infinity or not."""
+"""What a thread is doing: recording operations or not, looking for NaN and infinity or not.
+
+Tutorial: tutorials/01_tensors_and_the_tape.ipynb
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The tape: nodes that say which operation made a value, and keep what its derivative needs."""
+"""The tape: nodes that say which operation made a value, and keep what its derivative needs.
+
+Tutorial: tutorials/01_tensors_and_the_tape.ipynb
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Operations: a forward on arrays, and a derivative for each input in terms of other operations."""
+"""Operations: a forward on arrays, and a derivative for each input in terms of other operations.
+
+Tutorial: tutorials/01_tensors_and_the_tape.ipynb
+"""
 
 from __future__ import annotations
 

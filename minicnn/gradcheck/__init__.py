@@ -12,6 +12,8 @@ an error of the order of eps^2. The backward pass must give the same.
 
 `problem.py` has the two roads to the derivative, `compare.py` and `jacobian.py` compare them,
 `causes.py` explains a failure.
+
+Tutorial: tutorials/02_gradient_checking.ipynb
 """
 
 from __future__ import annotations

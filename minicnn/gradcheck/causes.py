@@ -2,6 +2,8 @@
 
 The backward pass gives A, finite differences give N; rows are elements of the input, columns
 elements of the output. A = -N is a sign, A = 2 N a factor, A = 0 a cut graph, and so on.
+
+Tutorial: tutorials/02_gradient_checking.ipynb
 """
 
 from __future__ import annotations

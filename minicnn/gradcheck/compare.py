@@ -7,6 +7,8 @@ the disagreement is followed into ever smaller halves of the input and the outpu
 left are compared one by one.
 
 The projection is the dot-product test of Claerbout 1992, "Earth soundings analysis".
+
+Tutorial: tutorials/02_gradient_checking.ipynb
 """
 
 from __future__ import annotations

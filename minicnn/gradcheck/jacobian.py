@@ -4,6 +4,8 @@
 and no gradient is the right one. A smooth function looks the same at first when it is strongly
 curved; but its two slopes come together as the step shrinks, in proportion to it, and those at a
 kink do not.
+
+Tutorial: tutorials/02_gradient_checking.ipynb
 """
 
 from __future__ import annotations

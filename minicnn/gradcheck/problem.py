@@ -3,6 +3,8 @@
 Both ways are here side by side: the *backward pass*, exact if the code is right, and *finite
 differences*, which need nothing but the function's values. Numbers that two such different roads
 agree on are right.
+
+Tutorial: tutorials/02_gradient_checking.ipynb
 """
 
 from __future__ import annotations

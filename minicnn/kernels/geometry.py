@@ -8,6 +8,8 @@ where the window stands is said here, once, for every kernel and every layer:
 
 Legend: H input size, OH output size, KH kernel size, SH stride, DH dilation; ``before`` and
 ``after`` count the padding on either side. A negative padding crops.
+
+Tutorial: tutorials/03_convolution.ipynb
 """
 
 from __future__ import annotations

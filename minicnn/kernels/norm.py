@@ -6,6 +6,8 @@ and each of G groups of neighbouring channels. Batch norm is one part that holds
 
 This is the reference, for the arrays of any module. Sums are made in float64: added one after
 another, 100,000 float32 numbers would lose three digits.
+
+Tutorial: tutorials/05_batch_normalisation.ipynb
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ These are the definitions against which tuned kernels are tested; they are also 
 no tuned kernel fits. Images are (N, C, H, W), filters (F, C / groups, KH, KW); convolution is
 cross-correlation: the filter is not flipped. Method: Chellapilla, Puri and Simard, "High
 Performance Convolutional Neural Networks for Document Processing" (2006), section 2.
+
+Tutorial: tutorials/03_convolution.ipynb
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Convolution finds features wherever they are, pooling forgets where exactly they were, and after
 each such pair there are more channels and fewer pixels, until what is left is a short list of
 features for a small dense network to decide on.
+
+Tutorial: tutorials/09_lenet.ipynb
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ it saw, as buffers, and uses those in evaluation. Forgetting ``model.eval()`` is
 classic mistake.
 
 The equations are in `minicnn.ops.batch_norm` and `minicnn.ops.norm`.
+
+Tutorial: tutorials/05_batch_normalisation.ipynb
 """
 
 from __future__ import annotations

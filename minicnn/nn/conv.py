@@ -2,6 +2,8 @@
 
 The operation itself, with its equation, is in `minicnn.ops.conv`. Here are the parameters, their
 first values and the kinds of padding.
+
+Tutorial: tutorials/03_convolution.ipynb
 """
 
 from __future__ import annotations

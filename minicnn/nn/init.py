@@ -13,7 +13,8 @@ return it.
 Sources: Glorot and Bengio 2010 (xavier), "Understanding the difficulty of training deep
 feedforward neural networks"; He et al. 2015 (kaiming), "Delving deep into rectifiers"; Saxe et
 al. 2013 (orthogonal); Martens 2010 (sparse).
-Tutorial: `tutorials/08_initialisation`.
+
+Tutorial: tutorials/08_initialisation.ipynb
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Layers that connect every input with every output, and those that only change a shape."""
+"""Layers that connect every input with every output, and those that only change a shape.
+
+Tutorial: tutorials/08_initialisation.ipynb
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pooling layers: a window of pixels becomes one. The operations are in `minicnn.ops.pool`."""
+"""Pooling layers: a window of pixels becomes one. The operations are in `minicnn.ops.pool`.
+
+Tutorial: tutorials/04_pooling.ipynb
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ divided by n. The running average estimates that of all data, so there by n - 1,
 
 Source: Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing
 internal covariate shift", algorithms 1 and 2.
+
+Tutorial: tutorials/05_batch_normalisation.ipynb
 """
 
 from __future__ import annotations

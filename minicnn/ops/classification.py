@@ -9,6 +9,8 @@ inside, where log and exp cancel exactly. For two classes see `binary_loss`.
 
 *Targets* are class labels (N, ...), int64, or probabilities with the shape of the scores, which is
 (N, C, ...).
+
+Tutorial: tutorials/06_dense_softmax_cross_entropy.ipynb
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ Sources: LeCun et al. 1989, "Backpropagation applied to handwritten zip code rec
 and Visin 2016, "A guide to convolution arithmetic for deep learning" (sizes and transposes); Zeiler
 et al. 2010, "Deconvolutional networks"; Yu and Koltun 2016, "Multi-scale context aggregation by
 dilated convolutions"; Krizhevsky et al. 2012, section 3.2 (groups).
+Tutorial: tutorials/03_convolution.ipynb
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ raises.
 *What is not done.* In-place operations save no memory here: the old values are kept where a
 derivative may need them, and the new ones are computed first and then written. They exist because
 programs use them.
+
+Tutorial: tutorials/01_tensors_and_the_tape.ipynb
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The linear layer's product, y = x w^T + b, and what to say when the shapes do not fit."""
+"""The linear layer's product, y = x w^T + b, and what to say when the shapes do not fit.
+
+Tutorial: tutorials/06_dense_softmax_cross_entropy.ipynb
+"""
 
 from __future__ import annotations
 

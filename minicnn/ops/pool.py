@@ -8,6 +8,8 @@ each other's transpose. *Average* is linear outright, and its gradient is spread
 *Conventions.* Images (N, C, H, W) or (C, H, W). Padding is at most half a window and never wins a
 maximum. Sources: Fukushima 1980, "Neocognitron"; LeCun et al. 1998, section II (average);
 Zhou and Chellappa 1988 (maximum).
+
+Tutorial: tutorials/04_pooling.ipynb
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ same number is taken from every x, so the largest is: then the largest exponenti
 as log p_i = x_i - log sum_j exp(x_j) it is simply -115. Losses are built on it.
 
 Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
-Tutorial: `tutorials/06_dense_softmax_cross_entropy`.
+
+Tutorial: tutorials/06_dense_softmax_cross_entropy.ipynb
 """
 
 from __future__ import annotations

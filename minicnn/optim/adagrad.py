@@ -1,4 +1,7 @@
-"""Adagrad: a learning rate for every element, the smaller the larger its gradients have been."""
+"""Adagrad: a learning rate for every element, the smaller the larger its gradients have been.
+
+Tutorial: tutorials/07_optimizers.ipynb
+"""
 
 from __future__ import annotations
 

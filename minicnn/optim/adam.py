@@ -1,4 +1,7 @@
-"""Adam: momentum, divided by the root mean square of the gradients."""
+"""Adam: momentum, divided by the root mean square of the gradients.
+
+Tutorial: tutorials/07_optimizers.ipynb
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""AdamW: Adam with a weight decay that its averages never see."""
+"""AdamW: Adam with a weight decay that its averages never see.
+
+Tutorial: tutorials/07_optimizers.ipynb
+"""
 
 from __future__ import annotations
 

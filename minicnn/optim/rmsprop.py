@@ -1,4 +1,7 @@
-"""RMSprop: divide every gradient by the recent root mean square of its kind."""
+"""RMSprop: divide every gradient by the recent root mean square of its kind.
+
+Tutorial: tutorials/07_optimizers.ipynb
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Stochastic gradient descent: step downhill, with or without momentum."""
+"""Stochastic gradient descent: step downhill, with or without momentum.
+
+Tutorial: tutorials/07_optimizers.ipynb
+"""
 
 from __future__ import annotations
 

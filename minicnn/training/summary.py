@@ -16,6 +16,8 @@ Multiply-adds are those of one forward pass in evaluation mode. For an output y,
     all others             nothing
 
 Functions that `forward` calls by itself (``F.conv2d(x, self.w)``) are not seen: only modules are.
+
+Tutorial: tutorials/09_lenet.ipynb
 """
 
 from __future__ import annotations

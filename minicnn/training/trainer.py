@@ -11,6 +11,9 @@ Everything it does is in `_train_epoch`, and could be written by hand in ten lin
 
 Around it: moving batches to the device, measuring, validating, a history, callbacks, and
 checkpoints.
+
+Tutorial: tutorials/00_quick_start.ipynb
+Tutorial: tutorials/09_lenet.ipynb
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 What to look for: two curves that fall together are learning; a training loss that falls while the
 validation loss rises is overfitting; two flat ones are a learning rate that is too small, or a bug.
+
+Tutorial: tutorials/00_quick_start.ipynb
 """
 
 from __future__ import annotations

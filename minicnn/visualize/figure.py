@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,22 @@ FIRST, SECOND = "#1f6fb4", "#d95f0e"  # training and validation: blue and orange
 
 def new_figure(width: float, height: float) -> Any:
     """Return an empty figure of so many inches."""
-    from matplotlib.figure import Figure
+    return _figure_class()(figsize=(width, height), layout="constrained")
 
-    return Figure(figsize=(width, height), layout="constrained")
+
+@lru_cache(maxsize=1)
+def _figure_class() -> Any:
+    import matplotlib.figure
+
+    class Figure(matplotlib.figure.Figure):
+        """A figure that a notebook shows by itself, whether pyplot is in use there or not."""
+
+        def _repr_png_(self) -> bytes:
+            picture = io.BytesIO()
+            self.savefig(picture, format="png")
+            return picture.getvalue()
+
+    return Figure
 
 
 def save(figure: Any, path: str | os.PathLike[str], dpi: int = 130) -> None:

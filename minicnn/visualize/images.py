@@ -62,6 +62,7 @@ def mistakes(
     classes: Sequence[str] | None = None,
     *,
     most: int = 32,
+    columns: int = 8,
 ) -> Any:
     """Return a figure of what was classified wrongly, the most confident mistakes first.
 
@@ -74,6 +75,7 @@ def mistakes(
         target: the true class numbers (N,).
         classes: the names of the classes; default: their numbers.
         most: how many are shown at most.
+        columns: how many stand side by side.
     """
     shares, truth = _host(probabilities), _host(target)
     said = shares.argmax(1)
@@ -87,7 +89,7 @@ def mistakes(
     lines = [f"{names[truth[i]]} →{gap}{names[said[i]]} ({shares[i, said[i]]:.0%})" for i in shown]
     all_of = "all" if len(shown) == len(wrong) else f"the most confident {len(shown)} of"
     title = f"{all_of} {len(wrong)} mistakes: true class → predicted class, its probability"
-    return images(_host(pictures)[shown], lines, title=title)
+    return images(_host(pictures)[shown], lines, columns=columns, title=title)
 
 
 def filters(weight: Any, *, columns: int = 8) -> Any:
