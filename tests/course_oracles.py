@@ -270,3 +270,74 @@ ORACLES |= {
     "08.he_normal": filled(init.kaiming_normal_),
     "08.orthogonal": filled(init.orthogonal_),
 }
+
+
+# ------------------------------------------------------------------------------- 09: LeNet-5
+
+
+def layer_of(shape, kind, sizes):
+    """Return the layer of a network that is described by a tuple."""
+    nn = minicnn.nn
+    if kind == "conv":
+        filters, size, stride, padding = sizes
+        return nn.Conv2d(shape[0], filters, size, stride, padding)
+    if kind == "dense":
+        return nn.Linear(shape[0], sizes[0])
+    return {"pool": nn.MaxPool2d, "relu": nn.ReLU, "flatten": nn.Flatten}[kind](*sizes)
+
+
+def network(shape, layers):
+    """What running the layers, and minicnn's own summary of each, say."""
+    shapes, parameters, work = [], 0, 0
+    for kind, *sizes in layers:
+        layer = layer_of(shape, kind, sizes)
+        found = minicnn.summary(minicnn.nn.Sequential(layer), shape)
+        parameters, work = parameters + found.total_params, work + found.multiply_adds
+        shape = tuple(layer(minicnn.zeros(1, *shape)).shape[1:])
+        shapes.append(shape)
+    return shapes, parameters, work
+
+
+def conv(shape, *sizes):
+    shapes, parameters, work = network(shape, [("conv", *sizes)])
+    return shapes[0], parameters, work
+
+
+def standardise(train, test):
+    """Batch normalisation in evaluation, with the statistics of the training images."""
+    pixels = minicnn.tensor(train).double().transpose(0, 1).flatten(1)  # (C, N H W)
+    mean, var = pixels.mean(1), pixels.var(1, correction=0)
+    var = minicnn.tensor(np.where(var.array == 0, 1, var.array))
+    return tuple(
+        F.batch_norm(minicnn.tensor(x).double(), mean, var, eps=0.0).float().array
+        for x in (train, test)
+    )
+
+
+def minibatches(n, batch_size, rng):
+    left, batches = list(copy.deepcopy(rng).permutation(n)), []
+    while left:
+        batches.append(np.array(left[:batch_size]))
+        del left[:batch_size]
+    return batches
+
+
+def train_epoch(*given):
+    model, optimizer, loss_fn, batches = copy.deepcopy(given)
+    trainer = minicnn.training.Trainer(model, optimizer, loss_fn)
+    return trainer.fit(batches, epochs=1, verbose=False)["loss"][0]
+
+
+ORACLES |= {
+    "09.conv": conv,
+    "09.network": network,
+    "09.standardise": standardise,
+    "09.minibatches": minibatches,
+    "09.train_epoch": train_epoch,
+    "09.accuracy": lambda scores, labels: minicnn.training.metrics.accuracy(
+        *map(minicnn.tensor, (scores, labels))
+    ).item(),
+    "09.confusion_matrix": lambda labels, predictions, classes: (
+        minicnn.training.metrics.confusion_matrix(predictions, labels, classes)
+    ),
+}

@@ -27,7 +27,7 @@ def show(value: Any) -> str:
         return "{" + ", ".join(f"{k!r}: {show(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (float, np.generic, np.ndarray)):
         return _number(value)
-    text = repr(value)
+    text = " ".join(repr(value).split())  # of several lines one
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -17,6 +17,7 @@ NAMES = (
     "cross_entropy",
     "optimizers",
     "initialisation",
+    "lenet",
 )
 
 

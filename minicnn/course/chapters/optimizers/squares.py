@@ -85,7 +85,7 @@ summed = Exercise(
         ),
         mistake(
             "average for sum",
-            "It halves: s is the plain sum of all squares so far, not an average.",
+            "It takes the mean of the old s and the new square: s is the plain sum of all squares.",
             ("s + g**2", "(s + g**2) / 2"),
         ),
         mistake(
