@@ -341,6 +341,20 @@ def test_a_script_that_one_library_cannot_run_is_shown_with_its_line(tmp_path, c
 
 
 @needs_torch
+def test_another_minicnn_in_the_current_folder_is_not_taken_for_this_one(
+    tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "minicnn").mkdir()
+    (tmp_path / "minicnn" / "__init__.py").write_text("raise RuntimeError('another one')\n")
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "elsewhere" / "script.py"
+    script.parent.mkdir()
+    script.write_text("import torch\ntorch.nn.Linear(2, 2)(torch.ones(1, 2)).sum().backward()\n")
+    assert main(["compare", str(script)]) == 0
+    assert "another one" not in capsys.readouterr().err
+
+
+@needs_torch
 def test_a_script_that_trains_nothing_says_so(tmp_path):
     with pytest.raises(CompareError, match="minicnn's run left nothing to compare"):
         compare(written(tmp_path, "import torch\ntorch.ones(2) + 1\n"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import minicnn
 from minicnn.course import draws
 from minicnn.course.exercise import Exercise
 from minicnn.course.judge import FAILED, PASSED, judge
@@ -206,6 +207,7 @@ def test_values_are_shown_short():
     assert show((np.arange(2),)) == "([0, 1] int64,)"
     assert show(draws.Formula("x ** 2")) == "lambda x: x ** 2"
     assert show("x" * 100) == "'" + "x" * 56 + "..."
+    assert show(minicnn.tensor([[1.0], [2.0]])) == "tensor([[1.], [2.]])"  # in one line
 
 
 def test_an_exception_of_one_kind_of_case_says_of_which():

@@ -1,4 +1,4 @@
-"""One of the two runs: ``python -m minicnn.compare.child SETTINGS.json``.
+"""One of the two runs, in a process of its own: ``main(SETTINGS.json)``.
 
 It makes both names mean one library, makes the random numbers the same, watches the library, and
 then runs the script as if it had been started by itself.
@@ -124,7 +124,3 @@ def _run(script: str, arguments: list[str], recorder: Recorder) -> str | None:
         return traceback.format_exc()
     recorder.finish()
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

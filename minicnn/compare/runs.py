@@ -14,6 +14,14 @@ from .agreement import Recording
 
 LIBRARIES = ("minicnn", "PyTorch")
 
+# Not -m: it would take a minicnn that happens to lie in the current folder for this one.
+CHILD = """
+import sys
+sys.path[:] = [path for path in sys.path if path]
+from minicnn.compare.child import main
+sys.exit(main(sys.argv[1]))
+"""
+
 
 def recorded(
     script: Path, arguments: Sequence[str], folder: Path, steps: int, double: bool
@@ -54,7 +62,7 @@ def _run(
     file.write_text(json.dumps(settings), encoding="utf-8")
     with open(folder / "output.txt", "wb") as output:
         code = subprocess.run(
-            [sys.executable, "-m", "minicnn.compare.child", str(file)],
+            [sys.executable, "-c", CHILD, str(file)],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ...exercise import Chapter
 from . import solution
 from .counting import convolution, whole_network
+from .data import batches, standard
 from .judging import confusion, right_share
-from .training import batches, epoch, standard
+from .training import epoch
 
 CHAPTER = Chapter(
     "09",

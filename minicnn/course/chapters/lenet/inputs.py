@@ -152,7 +152,7 @@ def pairs(rng: Rng, sizes: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
 
 def scored(rng: Rng) -> Iterator[Case]:
     """Yield scores and labels; about half of the answers are right."""
-    for n, c in ((1, 2), (2, 2), (2, 3), (3, 3), (4, 3), (5, 5), (8, 4), (9, 3), (20, 10)):
+    for n, c in ((1, 2), (2, 2), (2, 3), (3, 3), (4, 3), (5, 5), (8, 4), (9, 3), (20, 10), (60, 5)):
         scores = rng.permutation(n * c).reshape(n, c) - n * c / 2
         right = rng.random(n) < 0.5
         right[: n // 3] = True

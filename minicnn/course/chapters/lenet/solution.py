@@ -117,13 +117,13 @@ def train_epoch(model, optimizer, loss_fn, batches):
 
     The objects are those of minicnn (or PyTorch):
 
-        model.train()        switches to training; the model may come in evaluation
-        model(x)             the network's outputs
-        loss_fn(outputs, y)  a loss, the mean over the batch
-        loss.backward()      adds the loss's gradients to those that the parameters have
-        loss.item()          its number
+        model.train()          switches to training; the model may come in evaluation
+        model(x)               the network's outputs
+        loss_fn(outputs, y)    a loss, the mean over the batch
+        loss.backward()        adds the loss's gradients to those that the parameters have
+        loss.item()            its number
         optimizer.zero_grad()  forgets the gradients
-        optimizer.step()     changes the parameters by their gradients
+        optimizer.step()       changes the parameters by their gradients
 
     Args:
         model, optimizer, loss_fn: as above.
