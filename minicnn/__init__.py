@@ -17,15 +17,19 @@ import numpy as _np
 
 from . import autograd, errors, function, linalg
 from .autograd import (
+    autocast,
+    clear_autocast_cache,
     detect_anomaly,
     enable_grad,
+    get_autocast_dtype,
     inference_mode,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
     is_grad_enabled,
     no_grad,
     set_grad_enabled,
 )
 from .backend import (
-    cuda,
     device,
     get_default_device,
     set_default_device,
@@ -108,8 +112,10 @@ def numel(input: Tensor) -> Any:
 
 
 _SUBMODULES = (
-    "course",
+    "amp",
     "backends",
+    "course",
+    "cuda",
     "data",
     "models",
     "nn",
@@ -122,6 +128,9 @@ _SUBMODULES = (
 _ELSEWHERE = {
     "accelerator": "backends",
     "replace": "replacement",
+    "GradScaler": "amp",
+    "get_float32_matmul_precision": "backends",
+    "set_float32_matmul_precision": "backends",
     "save": "serialization",
     "load": "serialization",
     "summary": "training.summary",

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from .deferred import settle
 from .errors import DeviceError
+from .gpu import find_cupy
 
 
 def array_module(x: Any) -> ModuleType:
@@ -88,19 +90,33 @@ def device_of(x: Any) -> device:
     return device("cuda", x.device.id)
 
 
+def to_host(x: Any) -> np.ndarray:
+    """Return array `x` in the computer's own memory; raise what the GPU has found wrong so far."""
+    if isinstance(x, np.ndarray):
+        return x
+    settle()
+    return array_module(x).asnumpy(x)
+
+
 def to_device(x: Any, where: str | device | None) -> Any:
     """Return array `x` on device `where` (None: the default), copied only if it is elsewhere."""
     where = get_default_device() if where is None else device(where)
     if where.type == "cpu":
-        return x if isinstance(x, np.ndarray) else array_module(x).asnumpy(x)
-    cupy = cuda.module()
-    index = where.index if where.index is not None else cupy.cuda.runtime.getDevice()
-    if index >= cuda.device_count():
-        raise DeviceError(f"device: there is no 'cuda:{index}'; {cuda.device_count()} GPUs found")
-    if not isinstance(x, np.ndarray) and x.device.id == index:
+        return to_host(x)
+    gpu = cuda.gpu(where)
+    if not isinstance(x, np.ndarray) and x.device.id == gpu.id:
         return x
-    with cupy.cuda.Device(index):
-        return cupy.asarray(x)
+    with gpu:
+        return cuda.module().asarray(x)
+
+
+def make(maker: str, where: str | device | None, *arguments: Any, **keywords: Any) -> Any:
+    """Return what NumPy's function `maker` makes ("zeros", "full", ...), made on device `where`."""
+    where = get_default_device() if where is None else device(where)
+    if where.type == "cpu":
+        return getattr(np, maker)(*arguments, **keywords)
+    with cuda.gpu(where):
+        return getattr(cuda.module(), maker)(*arguments, **keywords)
 
 
 class cuda:
@@ -110,23 +126,8 @@ class cuda:
 
     @classmethod
     def _probe(cls) -> tuple[ModuleType | None, str]:
-        # `import cupy` succeeds without a GPU and fails at the first array: so make one.
         if cls._state is None:
-            try:
-                import cupy
-
-                if not cupy.cuda.is_available():
-                    cls._state = None, "CuPy is installed, but it finds no CUDA GPU or driver"
-                else:
-                    cupy.zeros(1)
-                    cls._state = cupy, ""
-            except ImportError as error:
-                cls._state = (
-                    None,
-                    f"CuPy cannot be imported ({error}); pip install 'minicnn[cuda13]' or [cuda12]",
-                )
-            except Exception as error:  # the driver's own errors have many types
-                cls._state = None, f"CuPy cannot use the GPU: {error}"
+            cls._state = find_cupy()
         return cls._state
 
     @classmethod
@@ -148,6 +149,17 @@ class cuda:
         return module
 
     @classmethod
+    def gpu(cls, where: device) -> Any:
+        """Return CuPy's object for the GPU `where`: in a `with` block, arrays are made there."""
+        cupy = cls.module()
+        index = where.index if where.index is not None else cupy.cuda.runtime.getDevice()
+        if index >= cls.device_count():
+            raise DeviceError(
+                f"device: there is no 'cuda:{index}'; {cls.device_count()} GPUs found"
+            )
+        return cupy.cuda.Device(index)
+
+    @classmethod
     def device_count(cls) -> int:
         """The number of CUDA GPUs."""
         module = cls._probe()[0]
@@ -157,3 +169,4 @@ class cuda:
     def synchronize(cls) -> None:
         """Wait until the GPU has finished all that it was given."""
         cls.module().cuda.Device().synchronize()
+        settle()

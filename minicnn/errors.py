@@ -26,6 +26,10 @@ class DeviceError(MinicnnError, RuntimeError):
     """Tensors on different devices, or a device that is not there."""
 
 
+class OutOfMemoryError(MinicnnError, RuntimeError, MemoryError):
+    """The memory of a GPU is full."""
+
+
 class DimensionError(MinicnnError, IndexError, RuntimeError):
     """An index, or the number of a dimension, that a tensor does not have."""
 
@@ -44,6 +48,18 @@ class InPlaceError(GraphError):
 
 class AnomalyError(MinicnnError, RuntimeError):
     """NaN or infinity, found while ``detect_anomaly`` was on."""
+
+
+class AutocastError(MinicnnError, RuntimeError):
+    """A function that is not safe in mixed precision, called inside `autocast`."""
+
+
+class CaptureError(MinicnnError, RuntimeError):
+    """A step that cannot be captured into a CUDA graph."""
+
+
+class ScalerError(MinicnnError, RuntimeError, AssertionError, ValueError):
+    """A gradient scaler whose methods are called in an order that makes no sense."""
 
 
 class GradcheckError(MinicnnError, RuntimeError):

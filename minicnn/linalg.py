@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .autograd import runs_in
 from .errors import UnsupportedNameError, nearest
 from .ops.diagonal import diagonal as _diagonal
 from .ops.linalg import matmul
@@ -22,6 +23,7 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     return _diagonal(A, offset, dim1, dim2)
 
 
+@runs_in("lower")
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """Return the dot products of the vectors along `dim`."""
     return (x * y).sum(dim)

@@ -1,7 +1,8 @@
 """Random numbers, always from a seed.
 
-Every random value in minicnn (initial weights, dropout, shuffling, augmentation) is drawn on the
-host from a `Generator`, so that one seed gives the same values on every device. The default
+Every random value in minicnn (initial weights, shuffling, augmentation) is drawn on the host from a
+`Generator`, so that one seed gives the same values on every device. For dropout only a key is
+drawn, and each device computes the same mask of it (`minicnn.kernels.noise`). The default
 generator starts from a fixed seed: a program without `manual_seed` gives the same numbers at every
 run.
 """
@@ -35,6 +36,11 @@ class Generator:
     def seed(self) -> int:
         """Start from a seed drawn from the operating system, and return it."""
         return self.manual_seed(int(np.random.SeedSequence().generate_state(1)[0])).initial_seed()
+
+    def key(self) -> tuple[int, int]:
+        """Draw a key of 2 x 32 bits, from which `minicnn.kernels.noise` computes a whole mask."""
+        first, second = self.numpy.integers(2**32, size=2).tolist()
+        return first, second
 
     def get_state(self) -> dict:
         """Return the state of the stream, for `set_state`."""

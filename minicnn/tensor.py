@@ -41,6 +41,10 @@ class Tensor(Variable):
     __array_priority__ = 1000  # ndarray + Tensor asks Tensor.__radd__
 
     def __getattr__(self, name: str) -> Any:  # only called where there is no such attribute
+        if name == "__cuda_array_interface__" and self.is_cuda:  # CPU tensors must not have it
+            if self.requires_grad:
+                raise GraphError(f"{name}: this tensor requires a gradient; use tensor.detach()")
+            return self.array.__cuda_array_interface__
         if name.startswith("_"):
             raise AttributeError(f"Tensor has no attribute {name!r}")
         raise UnsupportedNameError(

@@ -24,6 +24,8 @@ from minicnn.errors import AnomalyError, FileError
 from minicnn.serialization import load
 from minicnn.training import History, ModelCheckpoint
 
+pytestmark = pytest.mark.host
+
 ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": str(Path(minicnn.__file__).parents[1]),

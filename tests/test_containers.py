@@ -169,6 +169,7 @@ def test_a_module_dict_is_a_dictionary():
         modules["forward"] = nn.ReLU()
 
 
+@pytest.mark.host
 def test_a_parameter_list_makes_parameters_of_tensors(torch):
     def make(library, nn):
         tensors = [library.zeros(2), nn.Parameter(library.ones(3, 1)), 5]
@@ -189,6 +190,7 @@ def test_a_parameter_list_makes_parameters_of_tensors(torch):
         ours.extend(minicnn.ones(2))
 
 
+@pytest.mark.host
 def test_a_parameter_dict_makes_parameters_of_tensors(torch):
     def make(library, nn):
         found = nn.ParameterDict({"b": library.zeros(2), "a": nn.Parameter(library.ones(3))})

@@ -59,6 +59,7 @@ def test_numbers_follow_the_default_dtype_and_arrays_do_not(default_dtype):
     assert minicnn.tensor(np.ones(2, np.float16)).dtype == "float16"
 
 
+@pytest.mark.host
 def test_tensor_copies_and_from_numpy_shares():
     array = np.zeros(2)
     copied, shared, perhaps = (
@@ -74,6 +75,7 @@ def test_tensor_copies_and_from_numpy_shares():
     assert minicnn.as_tensor(shared) is shared
 
 
+@pytest.mark.host
 def test_dlpack_shares_memory_in_both_directions():
     x, array = minicnn.ones(3), np.arange(3.0)
     assert np.shares_memory(np.from_dlpack(x), x.array)
@@ -88,6 +90,7 @@ def test_the_old_constructor_takes_sizes_or_numbers():
     assert minicnn.Tensor(minicnn.ones(2, dtype=minicnn.float64)).dtype == "float32"
 
 
+@pytest.mark.host
 @pytest.mark.parametrize(
     "name", ["Float", "Double", "Half", "Long", "Int", "Short", "Char", "Byte"]
 )

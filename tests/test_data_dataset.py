@@ -14,6 +14,8 @@ from minicnn.data.dataset import Rows
 from minicnn.data.streams import samples_of
 from minicnn.errors import ArgumentError, DimensionError, DTypeError, ShapeError
 
+pytestmark = pytest.mark.host
+
 
 class Squares(data.Dataset):
     """Sample i is i squared."""

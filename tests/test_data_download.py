@@ -16,6 +16,8 @@ import minicnn
 from minicnn.data import datasets, download
 from minicnn.errors import FileError
 
+pytestmark = pytest.mark.host
+
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 MD5 = hashlib.md5(CONTENT).hexdigest()
 

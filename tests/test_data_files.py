@@ -17,6 +17,8 @@ from minicnn.data import datasets
 from minicnn.data.datasets import cifar10, files, mnist
 from minicnn.errors import FileError, MissingFileError
 
+pytestmark = pytest.mark.host
+
 REAL = os.environ.get("MINICNN_DATA")
 without_data = pytest.mark.skipif(
     not REAL, reason="needs the real data sets: set MINICNN_DATA to their folder"

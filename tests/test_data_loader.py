@@ -12,6 +12,8 @@ from minicnn import data
 from minicnn.data.streams import one_by_one
 from minicnn.errors import ArgumentError, UnsupportedError
 
+pytestmark = pytest.mark.host
+
 
 class Noisy(data.Dataset):
     """Sample i is (i, three random numbers from the three sources that a user may draw from)."""

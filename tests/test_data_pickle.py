@@ -10,6 +10,8 @@ import pytest
 
 from minicnn.data.datasets import safe_pickle
 
+pytestmark = pytest.mark.host
+
 ran = []
 
 

@@ -15,6 +15,8 @@ from minicnn.data.datasets import digits as digits_module
 from minicnn.data.datasets.shapes import FIGURES, draw
 from minicnn.errors import ArgumentError, DimensionError, FileError, UnknownNameError
 
+pytestmark = pytest.mark.host
+
 # ------------------------------------------------------------------ what all image data sets do
 
 

@@ -11,6 +11,8 @@ import minicnn
 from minicnn.data import transforms as T
 from minicnn.errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 
+pytestmark = pytest.mark.host
+
 
 def photo(height=6, width=8, channels=3):
     """An image whose pixels are all different."""

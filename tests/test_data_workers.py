@@ -19,6 +19,8 @@ import minicnn
 from minicnn import data
 from minicnn.errors import ArgumentError, FileError, WorkerError
 
+pytestmark = pytest.mark.host
+
 METHODS = multiprocessing.get_all_start_methods()
 FAST = METHODS[0]  # fork where there is one: a spawned worker takes half a second to import
 

@@ -300,6 +300,7 @@ def test_single_precision_is_named_as_the_cause():
     assert "Likely cause: precision: the input is float32" in text
 
 
+@pytest.mark.host
 def test_a_value_kept_on_self_is_found_at_second_order():
     class Cube(Op):
         def forward(self, x):
@@ -380,6 +381,7 @@ def test_a_mistake_beside_a_kink_is_still_found():
     assert "inputs[0][2] is wrong" in message(function, at(0.0, 1.0, 2.0))
 
 
+@pytest.mark.host
 def test_a_mistake_at_a_kink_is_found_where_no_slope_is_like_it():
     class Relu(Op):
         def forward(self, x):
@@ -405,6 +407,7 @@ def test_kinks_of_a_derivative_are_found_at_second_order():
         assert gradgradcheck(relu, at(1.0, 0.0))
 
 
+@pytest.mark.host
 def test_many_kinks_in_a_large_input_do_not_hide_a_mistake():
     values = np.linspace(-1.0, 1.0, 400)
     values[::2] = 0.0

@@ -14,7 +14,7 @@ import minicnn
 import minicnn.nn as nn
 import minicnn.nn.functional as F
 from minicnn import gradcases
-from minicnn.autograd import Node, Op, grad
+from minicnn.autograd import Node, Op, grad, wrap
 from minicnn.gradcheck import derivative_of, judge
 from minicnn.gradcheck.jacobian import Tolerance
 from minicnn.gradcheck.problem import problem_of
@@ -218,9 +218,9 @@ def test_float16_in_gives_float16_out_and_back(case):
 def scattered(x):
     """Return a tensor like x whose elements lie far apart in memory, in another order."""
     order = tuple(reversed(range(x.ndim)))
-    wide = np.zeros((*(x.shape[d] for d in order), 2), x.dtype)
+    wide = minicnn.zeros(*(x.shape[d] for d in order), 2, dtype=x.dtype, device=x.device).array
     wide[..., 0] = x.array.transpose(order)
-    y = minicnn.from_numpy(wide[..., 0].transpose(order))
+    y = wrap(wide[..., 0].transpose(order))
     assert not y.array.flags.c_contiguous or y.numel() < 2
     return y.requires_grad_(x.requires_grad)
 

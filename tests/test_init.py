@@ -83,12 +83,12 @@ def test_draws_have_their_spread_and_stay_in_their_bounds(name):
     function, arguments, std, bound = DRAWS[name]
     w = nn.Parameter(minicnn.empty(60, 50))
     assert function(w, *arguments) is w and w.requires_grad and w.is_leaf
-    assert w.array.std() == pytest.approx(std, rel=0.05)
+    assert w.numpy(force=True).std() == pytest.approx(std, rel=0.05)
     mean = {"uniform": 0.5, "normal": 0.5}.get(name, 0.0)
-    assert w.array.mean() == pytest.approx(mean, abs=0.1 * std)
+    assert w.numpy(force=True).mean() == pytest.approx(mean, abs=0.1 * std)
     if bound is not None:
-        assert abs(w.array).max() == pytest.approx(bound, rel=0.01)
-        assert abs(w.array).max() <= np.float32(bound)
+        assert abs(w.numpy(force=True)).max() == pytest.approx(bound, rel=0.01)
+        assert abs(w.numpy(force=True)).max() <= np.float32(bound)
 
 
 @pytest.mark.parametrize("name", DRAWS)
@@ -96,7 +96,7 @@ def test_pytorchs_draws_have_the_same_spread(torch, name):
     function, arguments, _, _ = DRAWS[name]
     theirs = getattr(torch.nn.init, function.__name__)
     torch.manual_seed(0)
-    ours = function(minicnn.empty(60, 50), *arguments).array
+    ours = function(minicnn.empty(60, 50), *arguments).numpy(force=True)
     expected = theirs(torch.empty(60, 50), *arguments).numpy()
     assert ours.std() == pytest.approx(expected.std(), rel=0.06)
 
@@ -107,13 +107,13 @@ def test_pytorchs_draws_have_the_same_spread(torch, name):
 )
 def test_truncated_normal_draws_have_the_truncated_moments(mean, std, a, b):
     w = init.trunc_normal_(minicnn.empty(200, 100), mean, std, a, b)
-    assert a <= w.array.min() and w.array.max() <= b
+    assert a <= w.numpy(force=True).min() and w.numpy(force=True).max() <= b
     grid = np.linspace(a, b, 100_001)
     density = np.exp(-(((grid - mean) / std) ** 2) / 2)
     first = (grid * density).sum() / density.sum()
     second = math.sqrt(((grid - first) ** 2 * density).sum() / density.sum())
-    assert w.array.mean() == pytest.approx(first, abs=0.03 * second)
-    assert w.array.std() == pytest.approx(second, rel=0.03)
+    assert w.numpy(force=True).mean() == pytest.approx(first, abs=0.03 * second)
+    assert w.numpy(force=True).std() == pytest.approx(second, rel=0.03)
 
 
 def test_a_far_truncation_warns_and_impossible_ones_are_refused():
@@ -150,8 +150,10 @@ def test_dirac_filters_pass_images_on():
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (4, 2, 3, 1)])
 def test_orthogonal_matrices_are_orthogonal(shape):
-    w = init.orthogonal_(minicnn.empty(*shape, dtype="float64"), gain=2.0).array.reshape(
-        shape[0], -1
+    w = (
+        init.orthogonal_(minicnn.empty(*shape, dtype="float64"), gain=2.0)
+        .numpy(force=True)
+        .reshape(shape[0], -1)
     )
     product = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
     np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-12)
@@ -159,7 +161,7 @@ def test_orthogonal_matrices_are_orthogonal(shape):
 
 
 def test_sparse_columns_have_their_zeros():
-    w = init.sparse_(minicnn.empty(10, 400), sparsity=0.33, std=0.1).array
+    w = init.sparse_(minicnn.empty(10, 400), sparsity=0.33, std=0.1).numpy(force=True)
     assert ((w == 0).sum(0) == 4).all()
     assert w[w != 0].std() == pytest.approx(0.1, rel=0.1)
     assert len(set((w == 0).argmax(0).tolist())) > 3
@@ -183,9 +185,11 @@ def test_one_seed_gives_the_same_weights_and_a_generator_its_own():
 
 def test_float64_and_float32_weights_are_the_same_draws():
     minicnn.manual_seed(3)
-    narrow = nn.Conv2d(2, 3, 3).weight.array
+    narrow = nn.Conv2d(2, 3, 3).weight.numpy(force=True)
     minicnn.manual_seed(3)
-    np.testing.assert_allclose(narrow, nn.Conv2d(2, 3, 3, dtype="float64").weight.array, rtol=1e-6)
+    np.testing.assert_allclose(
+        narrow, nn.Conv2d(2, 3, 3, dtype="float64").weight.numpy(force=True), rtol=1e-6
+    )
 
 
 def test_initialisation_is_not_recorded_and_counts_as_a_change():
@@ -258,9 +262,9 @@ def test_layers_begin_uniform_within_one_over_the_root_of_fan_in(torch, make, fa
     ours, theirs = make(nn), make(torch.nn)
     bound = 1 / math.sqrt(fan_in)
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert abs(p.array).max() <= np.float32(bound)
-        assert abs(p.array).max() == pytest.approx(bound, rel=0.05)
-        assert p.array.std() == pytest.approx(bound / math.sqrt(3), rel=0.15)
+        assert abs(p.numpy(force=True)).max() <= np.float32(bound)
+        assert abs(p.numpy(force=True)).max() == pytest.approx(bound, rel=0.05)
+        assert p.numpy(force=True).std() == pytest.approx(bound / math.sqrt(3), rel=0.15)
         assert abs(q.detach().numpy()).max() <= np.float32(bound)
         assert abs(q.detach().numpy()).max() == pytest.approx(bound, rel=0.05)
     before = ours.weight.tolist()
@@ -289,5 +293,5 @@ def test_constant_defaults_are_pytorchs(torch, make):
 
 
 def test_embeddings_begin_standard_normal():
-    w = nn.Embedding(100, 40).weight.array
+    w = nn.Embedding(100, 40).weight.numpy(force=True)
     assert w.mean() == pytest.approx(0, abs=0.06) and w.std() == pytest.approx(1, rel=0.05)

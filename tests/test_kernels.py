@@ -14,6 +14,8 @@ from minicnn import kernels
 from minicnn.errors import UnknownNameError
 from minicnn.kernels import cpu, cpu_pool, geometry, layout, reference
 
+pytestmark = pytest.mark.host
+
 few = settings(max_examples=200, deadline=None)
 PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
 LAYOUTS = ("rows last", "channels last", "fortran", "reversed", "every second", "broadcast")

@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
+from sharing import shares_memory
 
 import minicnn
 from minicnn import nn
@@ -203,7 +204,7 @@ def test_a_parameter_is_a_tensor_that_wants_a_gradient():
     data = minicnn.ones(2)
     with minicnn.no_grad():
         p = nn.Parameter(data)
-    assert p.requires_grad and p.is_leaf and np.shares_memory(p.array, data.array)
+    assert p.requires_grad and p.is_leaf and shares_memory(p.array, data.array)
     assert not nn.Parameter(data, requires_grad=False).requires_grad
     assert nn.Parameter().shape == (0,)
     assert repr(p) == "Parameter containing:\ntensor([1., 1.], requires_grad=True)"
@@ -229,7 +230,7 @@ def test_parameters_keep_their_class_when_copied_and_pickled():
     for twin in (copy.deepcopy(p), pickle.loads(pickle.dumps(p))):
         assert type(twin) is nn.Parameter and not twin.requires_grad
         assert twin.tolist() == [1, 2] and twin.grad is None
-        assert not np.shares_memory(twin.array, p.array)
+        assert not shares_memory(twin.array, p.array)
 
 
 def test_modules_are_copied_and_pickled_whole():
@@ -431,7 +432,7 @@ def test_state_dicts_are_detached_and_share_memory(net):
     state = net.state_dict()
     assert isinstance(state, OrderedDict)
     assert type(state["fc.weight"]) is minicnn.Tensor and not state["fc.weight"].requires_grad
-    assert np.shares_memory(state["fc.weight"].array, net.fc.weight.array)
+    assert shares_memory(state["fc.weight"].array, net.fc.weight.array)
     assert net.state_dict(keep_vars=True)["fc.weight"] is net.fc.weight
     mine = {"first": 1}
     assert net.fc.state_dict(mine, "fc.") is mine
@@ -448,7 +449,7 @@ def test_loading_copies_values_into_the_parameters(net):
     weight = net.fc.weight
     result = net.load_state_dict(other.state_dict())
     assert repr(result) == "<All keys matched successfully>"
-    assert net.fc.weight is weight and not np.shares_memory(weight.array, other.fc.weight.array)
+    assert net.fc.weight is weight and not shares_memory(weight.array, other.fc.weight.array)
     for name, value in other.state_dict().items():
         np.testing.assert_array_equal(net.state_dict()[name].numpy(), value.numpy())
 
@@ -468,7 +469,7 @@ def test_assigning_takes_the_tensors_themselves():
     layer.load_state_dict(state, assign=True)
     assert type(layer.weight) is nn.Parameter and not layer.weight.requires_grad
     assert layer.bias.requires_grad and layer.bias.dtype == minicnn.float64
-    assert np.shares_memory(layer.weight.array, state["weight"].array)
+    assert shares_memory(layer.weight.array, state["weight"].array)
     assert layer.running_mean is state["running_mean"]
     given = nn.Parameter(minicnn.ones(2))
     layer.load_state_dict({**state, "weight": given}, assign=True)

@@ -173,13 +173,15 @@ def test_the_model_is_afterwards_what_it_was():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.Flatten())
     model[1].eval()
     model.register_forward_hook(lambda *_: None)
-    before = {name: x.array.copy() for name, x in model.state_dict().items()}
+    before = {name: x.numpy(force=True).copy() for name, x in model.state_dict().items()}
     modes = [m.training for m in model.modules()]
     random = minicnn.get_rng_state()
     summary(model, (1, 6, 6))
     assert [m.training for m in model.modules()] == modes
     assert minicnn.get_rng_state() == random
-    assert all(np.array_equal(x.array, before[name]) for name, x in model.state_dict().items())
+    assert all(
+        np.array_equal(x.numpy(force=True), before[name]) for name, x in model.state_dict().items()
+    )
     assert len(model._forward_hooks) == 1 and not model[0]._forward_hooks
     assert all(p.grad is None for p in model.parameters())
 

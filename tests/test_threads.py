@@ -14,6 +14,8 @@ import minicnn
 import minicnn.nn as nn
 from minicnn import threads
 
+pytestmark = pytest.mark.host
+
 
 @pytest.fixture(autouse=True)
 def two_threads():

@@ -30,7 +30,7 @@ Y = (X[:, 0] > 0).astype(np.int64)
 def trainer(*callbacks, lr=0.1):
     minicnn.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))
-    return Trainer(model, SGD(model.parameters(), lr=lr), callbacks=callbacks)
+    return Trainer(model, SGD(model.parameters(), lr=lr), callbacks=callbacks, log_interval=1)
 
 
 def fit(callback, epochs=2, lr=0.1, **options):
@@ -136,22 +136,26 @@ def test_early_stopping_ends_after_the_patience_and_restores_the_best_weights():
     stop = EarlyStopping(patience=3)
 
     def keep(epoch, logs):
-        kept[epoch] = {k: v.array.copy() for k, v in t.model.state_dict().items()}
+        kept[epoch] = {k: v.numpy(force=True).copy() for k, v in t.model.state_dict().items()}
 
     t = trainer(script, stop, LambdaCallback(on_epoch_end=keep))
     t.fit((X, Y), 10, verbose=False)
     assert t.epoch == 5 and stop.best_epoch == 2 and stop.best == 2.0
-    assert all(np.array_equal(v.array, kept[2][k]) for k, v in t.model.state_dict().items())
+    assert all(
+        np.array_equal(v.numpy(force=True), kept[2][k]) for k, v in t.model.state_dict().items()
+    )
 
 
 def test_the_best_weights_are_restored_also_when_the_epochs_run_out():
     stop = EarlyStopping(patience=10)
     t = trainer(scripted([1.0, 2.0, 3.0]), stop)
     t.fit((X, Y), 1, verbose=False)
-    first = {k: v.array.copy() for k, v in t.model.state_dict().items()}
+    first = {k: v.numpy(force=True).copy() for k, v in t.model.state_dict().items()}
     t2 = trainer(scripted([1.0, 2.0, 3.0]), EarlyStopping(patience=10))
     t2.fit((X, Y), 3, verbose=False)
-    assert all(np.array_equal(v.array, first[k]) for k, v in t2.model.state_dict().items())
+    assert all(
+        np.array_equal(v.numpy(force=True), first[k]) for k, v in t2.model.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -222,7 +226,7 @@ def test_weights_alone_load_into_a_model(tmp_path):
     other = trainer().model
     other.load_state_dict(minicnn.serialization.load(path))
     assert all(
-        np.array_equal(a.array, b.array)
+        np.array_equal(a.numpy(force=True), b.numpy(force=True))
         for a, b in zip(other.parameters(), t.model.parameters(), strict=True)
     )
 

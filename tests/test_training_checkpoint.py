@@ -72,7 +72,7 @@ def state(trainer):
             for i, value in enumerate(x):
                 walk(f"{name}.{i}", value)
         else:
-            found[name] = x.array.tobytes() if isinstance(x, minicnn.Tensor) else x
+            found[name] = x.numpy(force=True).tobytes() if isinstance(x, minicnn.Tensor) else x
 
     walk("model", trainer.model.state_dict())
     walk("optimizer", trainer.optimizer.state_dict())

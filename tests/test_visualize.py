@@ -12,6 +12,8 @@ import minicnn
 from minicnn import visualize
 from minicnn.errors import ArgumentError, ShapeError
 
+pytestmark = pytest.mark.host
+
 HISTORY = {
     "epoch": [1, 2, 3],
     "loss": [2.0, 1.0, 0.5],

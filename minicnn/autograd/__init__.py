@@ -38,7 +38,17 @@ Tutorial: tutorials/01_tensors_and_the_tape.ipynb
 
 from __future__ import annotations
 
+from .autocast import (
+    RULES,
+    autocast,
+    clear_autocast_cache,
+    get_autocast_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
+    runs_in,
+)
 from .engine import backward, grad
+from .host import from_host
 from .modes import (
     detect_anomaly,
     enable_grad,
@@ -64,4 +74,6 @@ __all__ = [
     "Op", "FusedOp", "backward", "grad", "no_grad", "enable_grad", "set_grad_enabled",
     "is_grad_enabled", "inference_mode", "detect_anomaly", "set_detect_anomaly", "Alias", "Node",
     "UNTRACKED", "Variable", "needs_grad", "node_of", "set_result_class", "shares_memory", "wrap",
+    "RULES", "autocast", "clear_autocast_cache", "get_autocast_dtype", "is_autocast_cache_enabled",
+    "is_autocast_enabled", "runs_in", "from_host",
 ]  # fmt: skip

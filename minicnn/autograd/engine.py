@@ -10,9 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import array_module, as_array
-from ..errors import AnomalyError, GraphError, ShapeError, UnsupportedError
-from .modes import detect_anomaly, set_grad_enabled, thread
+from ..backend import array_module, as_array, device_of
+from ..errors import (
+    AnomalyError,
+    DeviceError,
+    GraphError,
+    OutOfMemoryError,
+    ShapeError,
+    UnsupportedError,
+)
+from ..gpu import full_memory, is_full
+from .modes import detect_anomaly, set_grad_enabled, thread, without_autocast
 from .node import Node
 from .variable import Variable, needs_grad, node_of, wrap
 
@@ -115,6 +123,11 @@ def _seeds(tensors: list[Any], gradients: list[Any]) -> list[Any]:
             raise ShapeError(
                 f"backward: gradient has shape {dy.array.shape} but the tensor {y.array.shape}"
             )
+        elif device_of(dy.array) != device_of(y.array):
+            raise DeviceError(
+                f"backward: gradient is on {device_of(dy.array)} but the tensor on "
+                f"{device_of(y.array)}. Move it with .to(device)."
+            )
         seeds.append(dy if dy.array.dtype == y.array.dtype else dy.to(y.array.dtype))
     return seeds
 
@@ -137,7 +150,7 @@ def _run(
     wanted = None if targets is None else _leading_to(nodes, keys)
     captured: dict[Any, Any] = {}
 
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+    with set_grad_enabled(create_graph), without_autocast(), np.errstate(all="ignore"):
         for node in nodes:
             if node not in pending:
                 continue
@@ -225,7 +238,12 @@ def _gradients(node: Node, edges: list[Any], dy: Any, create_graph: bool) -> lis
     arrays = [values[name] for name in op._fast_names]
     arrays = [a.array if isinstance(a, Variable) else a for a in arrays]
     needs = tuple(edge is not None for edge in edges)
-    result = op.fast_backward(needs, dy.array, *arrays)
+    try:
+        result = op.fast_backward(needs, dy.array, *arrays)
+    except MemoryError as error:
+        if is_full(error):
+            raise OutOfMemoryError(full_memory(f"{node.name}, backward", error)) from error
+        raise
     return [
         wrap(as_array(g)) if need and g is not None else None
         for g, need in zip(result, needs, strict=True)

@@ -1,4 +1,4 @@
-"""What a thread is doing: recording operations or not, looking for NaN and infinity or not.
+"""What a thread is doing: recording operations, looking for NaN and infinity, casting ...
 
 Tutorial: tutorials/01_tensors_and_the_tape.ipynb
 """
@@ -13,10 +13,13 @@ from typing import Any, ClassVar
 
 
 class Mode(threading.local):
-    """What this thread is doing: recording or not, looking for anomalies or not."""
+    """What this thread is doing: recording or not, looking for anomalies or not, casting or not."""
 
     recording = True
     anomaly = False
+    autocast: Any = None  # the open context's `autocast.Region`, or None
+    recorder: Any = None  # of a step that is about to be captured, or is being
+    casts: Any = None  # a dictionary of weights in float16, kept until the outermost context ends
 
 
 thread = Mode()
@@ -27,14 +30,14 @@ def is_grad_enabled() -> bool:
     return thread.recording
 
 
-class _Switch:
+class Switch:
     """A context and a decorator that sets one attribute of the mode while it is active."""
 
     attribute: ClassVar[str]
     value: Any
     before: tuple[Any, ...] = ()  # a stack, so that one switch may be entered twice
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Any:
         self.before = (*self.before, getattr(thread, self.attribute))
         setattr(thread, self.attribute, self.value)
 
@@ -77,13 +80,13 @@ class _Switch:
 
         return within
 
-    def _again(self) -> _Switch:
+    def _again(self) -> Switch:
         switch = object.__new__(type(self))
         switch.value = self.value
         return switch
 
 
-class no_grad(_Switch):
+class no_grad(Switch):
     """Record nothing inside: ``with no_grad():`` or ``@no_grad()``."""
 
     attribute, value = "recording", False
@@ -111,7 +114,7 @@ class inference_mode(no_grad):
         return switch
 
 
-class set_grad_enabled(_Switch):
+class set_grad_enabled(Switch):
     """Record or not, from here on; as a context, until its end."""
 
     attribute = "recording"
@@ -129,13 +132,19 @@ class set_grad_enabled(_Switch):
         thread.recording = self.outside  # it was made to decorate, not to switch
         return super().__call__(function)
 
-    def _again(self) -> _Switch:
+    def _again(self) -> Switch:
         switch = enable_grad() if self.value else no_grad()
-        assert isinstance(switch, _Switch)
+        assert isinstance(switch, Switch)
         return switch
 
 
-class detect_anomaly(_Switch):
+class without_autocast(Switch):
+    """Let functions run in the dtypes they are given: a backward pass follows its forward pass."""
+
+    attribute, value = "autocast", None
+
+
+class detect_anomaly(Switch):
     """Check every result, forward and backward; name the operation that made NaN or infinity."""
 
     attribute, value = "anomaly", True

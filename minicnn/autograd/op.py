@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backend import as_array, device_of
-from ..errors import DeviceError
+from ..errors import DeviceError, OutOfMemoryError
+from ..gpu import full_memory, is_full
 from .engine import check_finite, grad
 from .modes import enable_grad, thread
 from .node import Node
@@ -95,7 +96,14 @@ class Op:
                         raise DeviceError(_mixed(self.name, inputs))
                     kind = type(x)
             arrays.append(x)
-        y = as_array(self.forward(*arrays))
+        if kind is not np.ndarray and _on_several(inputs):
+            raise DeviceError(_mixed(self.name, inputs))
+        try:
+            y = as_array(self.forward(*arrays))
+        except MemoryError as error:
+            if is_full(error):
+                raise OutOfMemoryError(full_memory(self.name, error)) from error
+            raise
         if thread.anomaly:
             check_finite(y, f"{self.name}: the forward pass made {{}}", self)
         return self.record(inputs, y)
@@ -186,6 +194,11 @@ class Alias(Op):
 
     def dx(self, dy: Any) -> Any:
         return dy
+
+
+def _on_several(inputs: Sequence[Any]) -> bool:
+    """Whether the tensors among `inputs`, all on GPUs, are on more than one."""
+    return len({x.array.device.id for x in inputs if isinstance(x, Variable)}) > 1
 
 
 def _mixed(name: str, inputs: Sequence[Any]) -> str:

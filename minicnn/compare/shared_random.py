@@ -155,7 +155,7 @@ def _share_dropout(torch: Any) -> None:
                 kept = input.dim() - channels
                 shape = (*shape[:kept], *(1,) * channels)
             dtype = np.dtype(str(input.dtype).removeprefix("torch."))
-            mask = torch.from_numpy(np.ascontiguousarray(draw_mask(shape, p, dtype)))
+            mask = torch.from_numpy(np.ascontiguousarray(draw_mask(np.empty(0, dtype), shape, p)))
             return input.mul_(mask) if inplace else input * mask
 
         return dropout

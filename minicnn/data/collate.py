@@ -61,9 +61,9 @@ def default_convert(data: Any) -> Any:
     ):
         return _tensor_of(np.asarray(data))
     if isinstance(data, Mapping):
-        return _like(data, {key: default_convert(value) for key, value in data.items()})
+        return built_like(data, {key: default_convert(value) for key, value in data.items()})
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
-        return _like(data, [default_convert(value) for value in data])
+        return built_like(data, [default_convert(value) for value in data])
     return data
 
 
@@ -99,17 +99,17 @@ def _of_integers(batch: Sequence[Any]) -> Tensor:
 def _of_containers(batch: Sequence[Any]) -> Any:
     first = batch[0]
     if isinstance(first, Mapping):
-        return _like(first, {key: default_collate([x[key] for x in batch]) for key in first})
+        return built_like(first, {key: default_collate([x[key] for x in batch]) for key in first})
     lengths = {len(x) for x in batch}
     if len(lengths) > 1:
         raise ShapeError(
             "default_collate: each element in list of batch should be of equal size, got "
             f"sequences of lengths {sorted(lengths)}"
         )
-    return _like(first, [default_collate(parts) for parts in zip(*batch, strict=True)])
+    return built_like(first, [default_collate(parts) for parts in zip(*batch, strict=True)])
 
 
-def _like(model: Any, parts: Any) -> Any:
+def built_like(model: Any, parts: Any) -> Any:
     """Return `parts` (a dict or a list) in a container of the same type as `model`."""
     make: Callable[..., Any] = type(model)
     if isinstance(model, tuple):

@@ -15,6 +15,7 @@ from ..errors import ArgumentError, UnsupportedError
 from ..random import Generator
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
+from .prefetch import pin_batch
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from .streams import BatchStreams, draw_seed, samples_of
 
@@ -39,7 +40,8 @@ class DataLoader:
             `sampler` and `drop_last`.
         num_workers: processes that read ahead; 0 reads in this process.
         collate_fn: makes a batch of a list of samples; default: `default_collate`.
-        pin_memory: accepted for PyTorch's sake and without effect: batches are on the CPU.
+        pin_memory: copy the tensors of each batch to pinned memory, from which a GPU fetches them
+            by itself; without a GPU this has no effect. `Trainer` does so anyway.
         drop_last: leave out the last batch if it is not full.
         timeout: seconds to wait for a worker's batch; 0 waits for ever.
         worker_init_fn: called in each worker with the worker's number before the first batch.
@@ -132,6 +134,10 @@ class DataLoader:
         return count // size if self.drop_last else -(-count // size)
 
     def __iter__(self) -> Iterator[Any]:
+        batches = self._batches()
+        return map(pin_batch, batches) if self.pin_memory else batches
+
+    def _batches(self) -> Iterator[Any]:
         seed = draw_seed(self.generator)
         if self._iterable:
             return self._read_through(seed)

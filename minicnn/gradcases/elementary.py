@@ -50,8 +50,8 @@ case("lerp", lambda a, b, w: a.lerp(b, w), normal(3, 4), normal(3, 4), normal(3,
 case("alias", lambda a: Alias()(a), normal(3))
 
 # ------------------------------------------------------------------------------- comparison
-case("where", lambda a, b: choose.where(MASK, a, b), normal(3, 4), normal(4))
-case("where-number", lambda a: choose.where(MASK, 2.0, a), normal(3, 4))
+case("where", choose.where, constant(MASK), normal(3, 4), normal(4))
+case("where-number", lambda m, a: choose.where(m, 2.0, a), constant(MASK), normal(3, 4))
 case("maximum", choose.maximum, distinct(3, 4), normal(3, 4))
 case("maximum-broadcast", lambda a, b: choose.maximum(a, b + 0.05), distinct(3, 4), distinct(3, 1))
 case("minimum", choose.minimum, distinct(3, 4), normal(3, 4))

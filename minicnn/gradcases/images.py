@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..nn import functional as F
 from ..ops.batch_norm import ScaleShift
 from ..ops.conv import Conv2d, Conv2dInputGrad, Conv2dWeightGrad
@@ -101,7 +99,7 @@ case("Conv2dWeightGrad", lambda g, x: Conv2dWeightGrad((3, 2), (2, 1), PADDING, 
      normal(2, 3, 3, 6), normal(2, 2, 6, 5))  # fmt: skip
 
 # ---------------------------------------------------------------------------------- pooling
-TAPS = np.array([[[[0, 3], [1, 2]]], [[[2, 2], [0, 1]]]], np.uint8)
+TAPS = constant(tensor([[[[0, 3], [1, 2]]], [[[2, 2], [0, 1]]]], dtype="uint8"))
 POOL = ((2, 2), (1, 2), NO_PADDING)
 case("max_pool2d", lambda x: F.max_pool2d(x, 2), distinct(2, 2, 4, 4))
 case("max_pool2d-overlap", lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True), distinct(1, 2, 6, 5))
@@ -109,10 +107,16 @@ case("max_pool2d-dilation", lambda x: F.max_pool2d(x, 2, 1, 0, (2, 1)), distinct
 case("max_pool1d", lambda x: F.max_pool1d(x, 3, 2, 1), distinct(2, 2, 7))
 case(
     "MaxPool2dInputGrad",
-    lambda g: MaxPool2dInputGrad((3, 4), *POOL, (1, 1))(g, TAPS),
+    lambda g, taps: MaxPool2dInputGrad((3, 4), *POOL, (1, 1))(g, taps),
     normal(2, 1, 2, 2),
+    TAPS,
 )
-case("MaxPool2dSelect", lambda x: MaxPool2dSelect(*POOL, (1, 1))(x, TAPS), normal(2, 1, 3, 4))
+case(
+    "MaxPool2dSelect",
+    lambda x, taps: MaxPool2dSelect(*POOL, (1, 1))(x, taps),
+    normal(2, 1, 3, 4),
+    TAPS,
+)
 case("avg_pool2d", lambda x: F.avg_pool2d(x, 2), normal(2, 2, 4, 4))
 case("avg_pool2d-overlap", lambda x: F.avg_pool2d(x, 3, 2, 1, True, False), normal(1, 2, 6, 5))
 case(

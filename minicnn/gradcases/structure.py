@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import device
 from ..ops import einsum, gather, index, join, linalg, linear, norms, order, pad, reduce
 from ..ops.convert import Cast, Move
 from ..ops.from_data import tensor
 from ..tensor import Tensor
-from .case import Case, Recipe, apart, distinct, normal, positive
+from .case import Case, Recipe, apart, constant, distinct, normal, positive
 
 CASES: list[Case] = []
 
@@ -62,21 +61,32 @@ case("topk", lambda x: order.topk(x, 2, 1), distinct(3, 4))
 case("index-number", lambda x: x[1], normal(3, 4))
 case("index-slice", lambda x: x[1:, ::2], normal(3, 4))
 case("index-new-axis", lambda x: x[..., None, 0], normal(3, 4))
-case("index-array", lambda x: x[PAIR], normal(3, 4))
-case("index-arrays", lambda x: x[PAIR, :, PAIR], normal(3, 2, 4))
-case("index-mask", lambda x: x[MASK], normal(3, 4))
-case("index_add", lambda v: index.IndexAdd((PAIR.array,), (4, 2))(v), normal(3, 2))
+case("index-array", lambda x: x[PAIR.to(x.device)], normal(3, 4))
+case("index-arrays", lambda x: x[PAIR.to(x.device), :, PAIR.to(x.device)], normal(3, 2, 4))
+case("index-mask", lambda x, m: x[m], normal(3, 4), constant(MASK))
+case("index_add", lambda v: index.IndexAdd((PAIR.to(v.device).array,), (4, 2))(v), normal(3, 2))
 case("index_add-slice", lambda v: index.IndexAdd((slice(1, 4), ...), (5, 2))(v), normal(3, 2))
-case("gather", lambda x: x.gather(0, ROWS), normal(3, 4))
-case("take_along_dim", lambda x: gather.take_along_dim(x, ROWS, 0), normal(3, 4))
-case("scatter_add", lambda x, v: x.scatter_add(0, ROWS, v), normal(3, 4), normal(2, 4))
-case("scatter", lambda x, v: x.scatter(1, tensor([[0], [3], [1]]), v), normal(3, 4), normal(3, 1))
-case("index_select", lambda x: x.index_select(1, PAIR), normal(3, 4))
-case("index_add-slices", lambda x, v: x.index_add(1, PAIR, v, alpha=2), normal(2, 3), normal(2, 3))
-case("index_fill", lambda x: x.index_fill(0, PAIR, 3.0), normal(4, 2))
-case("masked_select", lambda x: x.masked_select(MASK), normal(3, 4))
-case("masked_fill", lambda x: x.masked_fill(MASK, 2.0), normal(3, 4))
-case("take", lambda x: x.take(tensor([[0, 5], [5, 11]])), normal(3, 4))
+case("gather", lambda x: x.gather(0, ROWS.to(x.device)), normal(3, 4))
+case("take_along_dim", lambda x: gather.take_along_dim(x, ROWS.to(x.device), 0), normal(3, 4))
+case("scatter_add", lambda x, v: x.scatter_add(0, ROWS.to(x.device), v), normal(3, 4), normal(2, 4))
+case(
+    "scatter",
+    lambda x, i, v: x.scatter(1, i, v),
+    normal(3, 4),
+    constant(tensor([[0], [3], [1]])),
+    normal(3, 1),
+)
+case("index_select", lambda x: x.index_select(1, PAIR.to(x.device)), normal(3, 4))
+case(
+    "index_add-slices",
+    lambda x, v: x.index_add(1, PAIR.to(x.device), v, alpha=2),
+    normal(2, 3),
+    normal(2, 3),
+)
+case("index_fill", lambda x: x.index_fill(0, PAIR.to(x.device), 3.0), normal(4, 2))
+case("masked_select", lambda x, m: x.masked_select(m), normal(3, 4), constant(MASK))
+case("masked_fill", lambda x, m: x.masked_fill(m, 2.0), normal(3, 4), constant(MASK))
+case("take", lambda x, i: x.take(i), normal(3, 4), constant(tensor([[0, 5], [5, 11]])))
 
 # ----------------------------------------------------------------------------------- shapes
 case("reshape", lambda x: x.reshape(2, -1), normal(3, 4))
@@ -158,7 +168,7 @@ case("einsum-sum", lambda a, b: einsum.einsum("ij,k->i", a, b), normal(2, 3), no
 # ------------------------------------------------------------------------------ conversions
 case("clone", lambda x: x.clone(), normal(3))
 case("cast", lambda x: Cast(x.dtype)(x), normal(3))
-case("move", lambda x: Move(device("cpu"), device("cpu"))(x), normal(3))
+case("move", lambda x: Move(x.device, x.device)(x), normal(3))
 
 
 # --------------------------------------------------------------------------------- in place

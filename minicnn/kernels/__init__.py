@@ -19,37 +19,104 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnknownNameError, nearest
-from . import cpu, cpu_matmul, cpu_norm, cpu_pool, cpu_relu, cpu_sum, norm, reference, resample
+from . import (
+    cpu,
+    cpu_matmul,
+    cpu_norm,
+    cpu_pool,
+    cpu_relu,
+    cpu_sum,
+    cuda,
+    cuda_blas,
+    cuda_columns,
+    cuda_conv,
+    cuda_loss,
+    cuda_pool,
+    cuda_relu,
+    cuda_steps,
+    loss,
+    noise,
+    norm,
+    reference,
+    resample,
+    steps,
+)
 
 TABLE: dict[str, dict[str, Callable[..., Any]]] = {
-    "conv2d": {"reference": reference.conv2d, "cpu": cpu.conv2d},
+    "conv2d": {
+        "reference": reference.conv2d,
+        "cpu": cpu.conv2d,
+        "cuda": cuda_conv.conv2d,
+    },
     "conv2d_input_grad": {
         "reference": reference.conv2d_input_grad,
         "cpu": cpu.conv2d_input_grad,
+        "cuda": cuda_conv.conv2d_input_grad,
     },
     "conv2d_weight_grad": {
         "reference": reference.conv2d_weight_grad,
         "cpu": cpu.conv2d_weight_grad,
+        "cuda": cuda_conv.conv2d_weight_grad,
     },
-    "max_pool2d": {"reference": reference.max_pool2d, "cpu": cpu_pool.max_pool2d},
+    "max_pool2d": {
+        "reference": reference.max_pool2d,
+        "cpu": cpu_pool.max_pool2d,
+        "cuda": cuda_pool.max_pool2d,
+    },
     "max_pool2d_input_grad": {
         "reference": reference.max_pool2d_input_grad,
         "cpu": cpu_pool.max_pool2d_input_grad,
+        "cuda": cuda_pool.max_pool2d_input_grad,
     },
     "max_pool2d_select": {"reference": reference.max_pool2d_select},
-    "avg_pool2d": {"reference": reference.avg_pool2d, "cpu": cpu_pool.avg_pool2d},
+    "avg_pool2d": {
+        "reference": reference.avg_pool2d,
+        "cpu": cpu_pool.avg_pool2d,
+        "cuda": cuda_pool.avg_pool2d,
+    },
     "avg_pool2d_input_grad": {
         "reference": reference.avg_pool2d_input_grad,
         "cpu": cpu_pool.avg_pool2d_input_grad,
+        "cuda": cuda_pool.avg_pool2d_input_grad,
     },
-    "matmul": {"reference": reference.matmul, "cpu": cpu_matmul.matmul},
-    "relu": {"reference": reference.relu, "cpu": cpu_relu.relu},
-    "relu_grad": {"reference": reference.relu_grad, "cpu": cpu_relu.relu_grad},
-    "sum": {"reference": reference.sum, "cpu": cpu_sum.sum},
+    "matmul": {
+        "reference": reference.matmul,
+        "cpu": cpu_matmul.matmul,
+        "cuda": cuda_blas.matmul,
+    },
+    "relu": {"reference": reference.relu, "cpu": cpu_relu.relu, "cuda": cuda_relu.relu},
+    "relu_grad": {
+        "reference": reference.relu_grad,
+        "cpu": cpu_relu.relu_grad,
+        "cuda": cuda_relu.relu_grad,
+    },
+    "sum": {"reference": reference.sum, "cpu": cpu_sum.sum, "cuda": cuda_columns.sum},
+    "cross_entropy": {"reference": loss.cross_entropy, "cuda": cuda_loss.cross_entropy},
+    "cross_entropy_grad": {
+        "reference": loss.cross_entropy_grad,
+        "cuda": cuda_loss.cross_entropy_grad,
+    },
     "resample": {"reference": resample.resample},
-    "channel_norm": {"reference": norm.channel_norm, "cpu": cpu_norm.channel_norm},
-    "channel_norm_grad": {"reference": norm.channel_norm_grad, "cpu": cpu_norm.channel_norm_grad},
-    "scale_shift": {"reference": norm.scale_shift, "cpu": cpu_norm.scale_shift},
+    "channel_norm": {
+        "reference": norm.channel_norm,
+        "cpu": cpu_norm.channel_norm,
+        "cuda": cuda_columns.channel_norm,
+    },
+    "channel_norm_grad": {
+        "reference": norm.channel_norm_grad,
+        "cpu": cpu_norm.channel_norm_grad,
+        "cuda": cuda_columns.channel_norm_grad,
+    },
+    "dropout_mask": {"reference": noise.dropout_mask, "cpu": noise.dropout_mask_in_pieces},
+    "scale_shift": {
+        "reference": norm.scale_shift,
+        "cpu": cpu_norm.scale_shift,
+        "cuda": cuda_columns.scale_shift,
+    },
+    "sgd_step": {"reference": steps.sgd_step, "cuda": cuda_steps.sgd_step},
+    "adam_step": {"reference": steps.adam_step, "cuda": cuda_steps.adam_step},
+    "adagrad_step": {"reference": steps.adagrad_step, "cuda": cuda_steps.adagrad_step},
+    "rmsprop_step": {"reference": steps.rmsprop_step, "cuda": cuda_steps.rmsprop_step},
 }
 
 
@@ -62,7 +129,7 @@ def _fits_cpu(*arrays: Any) -> bool:
     )
 
 
-QUALIFIES: dict[str, Callable[..., bool]] = {"cpu": _fits_cpu}
+QUALIFIES: dict[str, Callable[..., bool]] = {"cpu": _fits_cpu, "cuda": cuda.fits}
 
 
 class _Choice(threading.local):

@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..threads import each
-from .layout import blocks, workspace
+from .layout import blocks, in_float32, workspace
 
 RUN = 8192  # numbers; measured: 1024 take 1.5 times as long, 32 three times
 CHAIN = 512  # rows; float32 loses three digits over 100,000 of them
@@ -94,6 +94,7 @@ def _is_far(mean: np.ndarray, var: np.ndarray) -> bool:
     return bool((mean * mean > FAR * var).any())
 
 
+@in_float32
 def channel_norm(x: np.ndarray, w: np.ndarray, b: np.ndarray, groups: int, eps: float) -> Arrays:
     """See `norm.channel_norm`."""
     how = _Runs(x, groups)
@@ -130,6 +131,7 @@ def channel_norm(x: np.ndarray, w: np.ndarray, b: np.ndarray, groups: int, eps: 
     return y.reshape(how.shape), mean.astype(x.dtype), var.astype(x.dtype)
 
 
+@in_float32
 def channel_norm_grad(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray, mean: np.ndarray, inv_std: np.ndarray
 ) -> Arrays:

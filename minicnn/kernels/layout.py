@@ -260,6 +260,11 @@ def adding_into(dx: np.ndarray, rectangle: tuple[Pair, Pair]) -> Iterator[np.nda
     inside[...] = total[:, :, own_rows, own_columns]
 
 
+def at_least_float32(x: Any) -> Any:
+    """Return `x`, in float32 if it is float16, which is too coarse for sums and exponentials."""
+    return x.astype("float32") if x.dtype == "float16" else x
+
+
 def in_float32(kernel: Callable) -> Callable:
     """Let `kernel` take float16 arrays: it computes in float32 and returns float16.
 

@@ -5,7 +5,8 @@ and each of G groups of neighbouring channels. Batch norm is one part that holds
 = C; group norm has one part for each image; instance norm has one part for each image, and G = C.
 
 This is the reference, for the arrays of any module. Sums are made in float64: added one after
-another, 100,000 float32 numbers would lose three digits.
+another, 100,000 float32 numbers would lose three digits. Images of float16 are normalised in
+float32, which is the dtype of all that belongs to a channel or a group.
 
 Tutorial: tutorials/05_batch_normalisation.ipynb
 """
@@ -15,10 +16,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import array_module
+from .layout import in_float32
 
 Arrays = tuple[Any, Any, Any]
 
 
+@in_float32
 def channel_norm(x: Any, w: Any, b: Any, groups: int, eps: float) -> Arrays:
     """Return y = w (x - mean) / sqrt(var + eps) + b, and the mean and (biased) variance, (B, G).
 
@@ -32,6 +35,7 @@ def channel_norm(x: Any, w: Any, b: Any, groups: int, eps: float) -> Arrays:
     return y, mean[:, 0, :, 0], var[:, 0, :, 0]
 
 
+@in_float32
 def channel_norm_grad(dy: Any, x: Any, w: Any, mean: Any, inv_std: Any) -> Arrays:
     """Return (dx, dw, db) for the mean and 1 / sqrt(var + eps), (B, G), of the forward pass."""
     shape = (*x.shape[:2], mean.shape[1], -1)  # (B, P, G, C / G)

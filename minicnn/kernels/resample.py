@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, device_of
 from .layout import in_float32
 
 Array = Any
@@ -37,6 +37,7 @@ class AxisMap:
         self.matrix = matrix
         self.gathers = list(_gathers(matrix))
         self._transpose = transpose
+        self._placed: dict[Any, list[Any]] = {}
 
     @property
     def T(self) -> AxisMap:
@@ -52,15 +53,29 @@ class AxisMap:
         """Return ``matrix @ x`` along `axis`."""
         xp = array_module(x)
         y = xp.zeros((*x.shape[:axis], len(self.matrix), *x.shape[axis + 1 :]), dtype=x.dtype)
-        for outputs, inputs, weights in self.gathers:
-            part = x.take(xp.asarray(inputs), axis=axis)
+        for outputs, inputs, weights in self._beside(x):
+            part = x.take(inputs, axis=axis)
             if weights is not None:
-                spread = (-1,) + (1,) * (x.ndim - axis - 1)
-                part *= xp.asarray(weights, dtype=x.dtype).reshape(spread)
+                part *= weights.reshape((-1,) + (1,) * (x.ndim - axis - 1))
             if isinstance(outputs, slice) and len(self.gathers) == 1:
                 return part
             y[(slice(None),) * axis + (outputs,)] += part
         return y
+
+    def _beside(self, x: Array) -> list[Any]:
+        """Return `gathers` in arrays where `x` is, in its dtype; a GPU is sent them only once."""
+        key = (str(device_of(x)), x.dtype)
+        if key not in self._placed:
+            xp = array_module(x)
+            self._placed[key] = [
+                (
+                    outputs if isinstance(outputs, slice) else xp.asarray(outputs),
+                    xp.asarray(inputs),
+                    None if weights is None else xp.asarray(weights, dtype=x.dtype),
+                )
+                for outputs, inputs, weights in self.gathers
+            ]
+        return self._placed[key]
 
 
 def _gathers(matrix: np.ndarray) -> Any:
@@ -92,11 +107,11 @@ def adaptive_windows(size: int, out: int) -> list[tuple[int, int]]:
 
 
 @functools.lru_cache(maxsize=64)
-def window_sums(size: int, out: int) -> AxisMap:
-    """Row o adds up adaptive window o."""
+def window_means(size: int, out: int) -> AxisMap:
+    """Row o averages adaptive window o."""
     matrix = np.zeros((out, size))
     for o, (start, stop) in enumerate(adaptive_windows(size, out)):
-        matrix[o, start:stop] = 1
+        matrix[o, start:stop] = 1 / (stop - start)
     return AxisMap(matrix)
 
 

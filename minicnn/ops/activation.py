@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import kernels
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..kernels.reference import gate
@@ -207,6 +207,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 @method()
+@runs_in("lower")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Return input where it is positive, else weight * input: one weight, or one per channel.
 

@@ -2,8 +2,8 @@
 
 The windows of a network's last pooling fit any image, so that a linear layer may follow it. Where
 the sizes divide this is ordinary pooling. Else the windows overlap by a pixel and differ in size by
-one. Sums over such windows are a linear map along each axis: y = A x B^T, with matrices of ones and
-zeros, as in interpolation, and the gradient follows from there.
+one. Means over such windows are a linear map along each axis: y = A x B^T, each row of a matrix
+spreading 1 over its window, as in interpolation, and the gradient follows from there.
 
 *Conventions.* Images (N, C, H, W) or (C, H, W). Window o covers rows floor(o H / OH) up to
 ceil((o + 1) H / OH). Sources: He et al. 2014, "Spatial pyramid pooling in deep convolutional
@@ -18,7 +18,7 @@ from .. import kernels
 from ..autograd import wrap
 from ..backend import array_module
 from ..kernels.geometry import Pair
-from ..kernels.resample import adaptive_windows, window_sums
+from ..kernels.resample import adaptive_windows, window_means
 from ..tensor import Tensor
 from .gather import gather
 from .pool import avg_pool2d, max_pool1d, max_pool2d
@@ -71,9 +71,7 @@ def _adaptive_avg_pool(name: str, input: Tensor, size: Any, axes: int) -> Tensor
         window = h // oh, w // ow
         y = avg_pool2d(x, window)
     else:
-        rows, columns = window_sums(h, oh), window_sums(w, ow)
-        count = rows.matrix.sum(1)[:, None] * columns.matrix.sum(1)
-        y = Resample(rows, columns)(x) / wrap(array_module(x.array).asarray(count, dtype=x.dtype))
+        y = Resample(window_means(h, oh), window_means(w, ow))(x)
     return like_input(y, input, axes)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..errors import DTypeError
 from ..promotion import result_type
 from ..tensor import Tensor, check_tensor, method
@@ -163,6 +163,7 @@ def positive(input: Tensor) -> Tensor:
 
 
 @method("pow", "__pow__")
+@runs_in("float32")
 def pow(input: Any, exponent: Any) -> Tensor:
     """Return input raised to `exponent`, element by element."""
     return binary(Pow, "pow", input, exponent, _powers)
@@ -208,6 +209,7 @@ def _rsub(self: Tensor, other: Any) -> Tensor:
 
 
 @method("__rtruediv__", "__rdiv__")
+@runs_in("float32")
 def _rdiv(self: Tensor, other: Any) -> Tensor:
     return div(other, self)
 

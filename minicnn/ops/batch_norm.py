@@ -23,13 +23,13 @@ from .. import kernels
 from ..autograd import FusedOp, Op, is_grad_enabled, wrap
 from ..backend import array_module
 from ..errors import ArgumentError, DimensionError, DTypeError, GraphError, ShapeError
+from ..kernels.layout import at_least_float32
 from ..tensor import Tensor, check_tensor
 from .activation import only_floating
 from .elementwise import rsqrt, square
 from .loss import widened
 from .reduce import mean
 from .reduce import sum as sum_
-from .softmax import at_least_float32
 
 __all__ = ["batch_norm"]
 
@@ -45,6 +45,11 @@ def from_parts(y: Any, shape: tuple[int, ...]) -> Any:
     return array_module(y).moveaxis(y.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
 
 
+def wide_dtype(x: Any) -> Any:
+    """Return the dtype of what belongs to a channel: that of x, but at least float32."""
+    return "float32" if x.dtype == "float16" else x.dtype
+
+
 def per_channel(v: Tensor, ndim: int) -> Tensor:
     """Return (C,) as (C, 1, ...), which broadcasts over (N, C, ...) of `ndim` dimensions."""
     return v.reshape(v.shape[0], *(1,) * (ndim - 2))
@@ -57,22 +62,21 @@ class ChannelNorm(FusedOp):
 
     def normalize(self, x: Any, w: Any, b: Any, parts: int, groups: int) -> Any:
         """Return the array x normalised in `parts`, and keep their statistics."""
-        pieces = as_parts(at_least_float32(x), parts)  # (B, P, C)
-        ones = array_module(x).ones(x.shape[1], dtype=pieces.dtype)
-        w = ones if w is None else w.astype(pieces.dtype, copy=False)
-        b = ones * 0.0 if b is None else b.astype(pieces.dtype, copy=False)
-        kernel = kernels.get("channel_norm", pieces, w, b)
+        pieces = as_parts(x, parts)  # (B, P, C)
+        ones = array_module(x).ones(x.shape[1], dtype=wide_dtype(x))
+        w = ones if w is None else w.astype(ones.dtype, copy=False)
+        b = ones * 0.0 if b is None else b.astype(ones.dtype, copy=False)
+        kernel = kernels.get("channel_norm", pieces)
         y, self.mean, self.var = kernel(pieces, w, b, groups, self.eps)
-        return from_parts(y, x.shape).astype(x.dtype, copy=False)
+        return from_parts(y, x.shape)
 
     def fast_backward(self, needs: Any, dy: Any, x: Any, w: Any) -> tuple:
         xp, parts = array_module(x), len(self.mean)
-        x_parts = as_parts(at_least_float32(x), parts)
-        dy_parts = as_parts(at_least_float32(dy), parts)
-        ones = xp.ones(x.shape[1], dtype=x_parts.dtype)
+        x_parts, dy_parts = as_parts(x, parts), as_parts(dy, parts)
+        ones = xp.ones(x.shape[1], dtype=wide_dtype(x))
         w = ones if w is None else w.astype(ones.dtype, copy=False)
         inv_std = 1.0 / xp.sqrt(self.var + self.eps)
-        kernel = kernels.get("channel_norm_grad", dy_parts, x_parts, w, inv_std)
+        kernel = kernels.get("channel_norm_grad", dy_parts, x_parts)
         dx, dw, db = kernel(dy_parts, x_parts, w, self.mean, inv_std)
         return from_parts(dx, x.shape), dw, db
 
@@ -255,6 +259,6 @@ def _evaluate(
             "batch_norm: running_mean must be defined in evaluation mode; pass it, or training=True"
         )
     # Copies, because a training pass may change the statistics before this graph is differentiated.
-    xp, dtype = array_module(input.array), at_least_float32(input.array).dtype
+    xp, dtype = array_module(input.array), wide_dtype(input.array)
     r = 1.0 / xp.sqrt(var.array.astype(dtype) + eps)
     return KnownNorm(mean.array.astype(dtype), r)(input, weight, bias)

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import FusedOp, is_grad_enabled
-from ..backend import array_module
+from .. import kernels
+from ..autograd import FusedOp, is_grad_enabled, runs_in
+from ..deferred import refuse
 from ..errors import ArgumentError, DTypeError, GraphError, LabelError, ShapeError
 from ..tensor import Tensor, check_tensor
 from .activation import only_floating
@@ -30,7 +31,7 @@ from .choose import where
 from .gather import gather
 from .loss import reduced, which_reduction, widened
 from .reduce import sum as sum_
-from .softmax import LogSoftmax, at_least_float32, log_softmax
+from .softmax import log_softmax
 
 __all__ = ["cross_entropy", "nll_loss"]
 
@@ -50,38 +51,15 @@ class CrossEntropy(FusedOp):
     smoothing: float
 
     def forward(self, x: Any, target: Any, weight: Any) -> Any:
-        xp = array_module(x)
-        self.log_p = LogSoftmax(1).forward(at_least_float32(x))  # (M, C)
-        kept = target != self.ignore_index
-        self.rows, self.labels = xp.arange(len(target)), xp.where(kept, target, 0)
-        self.kept = kept.astype(self.log_p.dtype)
-        self.w = self.kept if weight is None else weight[self.labels] * self.kept  # (M,)
-        loss = self.w * -self.log_p[self.rows, self.labels]
-        if self.smoothing:
-            every = self.log_p.sum(1) if weight is None else self.log_p @ weight
-            share = self.smoothing / x.shape[1] * self.kept
-            loss = (1.0 - self.smoothing) * loss - share * every
-        loss = xp.where(kept, loss, 0)  # not a product: what is ignored may be NaN
-        return self._reduce(loss).astype(x.dtype)
+        options = (self.ignore_index, self.reduction, self.smoothing)
+        kernel = kernels.get("cross_entropy", x)
+        loss, self.log_p, self.total = kernel(x, target, weight, *options)
+        return loss.astype(x.dtype, copy=False)
 
-    def _reduce(self, loss: Any) -> Any:
-        if self.reduction == "none":
-            return loss
-        return loss.sum() / self.w.sum() if self.reduction == "mean" else loss.sum()
-
-    def fast_backward(self, needs: Any, dy: Any, weight: Any) -> tuple:
-        xp = array_module(self.log_p)
-        dloss = dy / self.w.sum() if self.reduction == "mean" else dy
-        dloss = xp.where(self.kept != 0, dloss, 0)  # (M,); 0 even where the mean was 0 / 0
-        hit = (1.0 - self.smoothing) * self.w * dloss  # (M,), q of the label
-        share = self.smoothing / self.log_p.shape[1] * self.kept * dloss  # (M,), q of every class
-        total = self.log_p.shape[1] if weight is None else weight.sum()
-        dx = xp.exp(self.log_p)
-        dx *= (hit + share * total)[:, None]
-        dx[self.rows, self.labels] -= hit
-        if self.smoothing:
-            dx -= share[:, None] if weight is None else share[:, None] * weight
-        return dx, None, None
+    def fast_backward(self, needs: Any, dy: Any, target: Any, weight: Any) -> tuple:
+        options = (self.ignore_index, self.reduction, self.smoothing)
+        kernel = kernels.get("cross_entropy_grad", self.log_p)
+        return kernel(dy, self.log_p, target, weight, self.total, *options), None, None
 
     def reference(self, x: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         (wide,) = widened(x)
@@ -126,15 +104,17 @@ def _check_labels(name: str, input: Tensor, target: Tensor, ignored: int, reduct
         )
     labels, classes = target.array, _count_classes(name, input)
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignored)
-    if bool(wrong.any()):
-        raise LabelError(
+    refuse(
+        wrong,
+        lambda: LabelError(
             f"{name}: labels must lie in 0 to {classes - 1} for input {input.shape}, or be "
             f"ignore_index = {ignored}; found {int(labels[wrong][0])}. Count classes from 0, and "
             "give the last layer as many outputs as there are classes"
-        )
+        ),
+    )
     if target.numel() == 0 and reduction == "mean":
         message = f"{name}: the batch is empty, input {input.shape}; its mean, 0 / 0, is NaN"
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def _shape_hint(places: tuple[int, ...], shape: tuple[int, ...]) -> str:
@@ -201,6 +181,7 @@ def _nll(
 # Public functions
 
 
+@runs_in("float32")
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
@@ -264,6 +245,7 @@ def _of_probabilities(
     return loss.to(input.dtype) if input.dtype == target.dtype else loss
 
 
+@runs_in("float32")
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import kernels
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..errors import ShapeError
 from ..kernels.geometry import Padding, Pair, transposed_size
 from ..tensor import Tensor
@@ -137,6 +137,7 @@ class Conv2dWeightGrad(Op):
 # ------------------------------------------------------------------------- public functions
 
 
+@runs_in("lower")
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -151,6 +152,7 @@ def conv1d(
     return _convolve("conv1d", input, weight, bias, options, groups, 1)
 
 
+@runs_in("lower")
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -183,6 +185,7 @@ def conv2d(
     return _convolve("conv2d", input, weight, bias, options, groups, 2)
 
 
+@runs_in("lower")
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -198,6 +201,7 @@ def conv_transpose1d(
     return _transpose("conv_transpose1d", input, weight, bias, options, groups, 1)
 
 
+@runs_in("lower")
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,

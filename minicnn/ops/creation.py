@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..autograd import wrap
-from ..backend import to_device
+from ..backend import make, to_device
+from ..deferred import refuse
 from ..errors import ArgumentError, DTypeError, LabelError, ShapeError
 from ..promotion import as_dtype, get_default_dtype, result_type, scalar_dtype
 from ..tensor import Tensor, check_tensor, method
@@ -49,29 +50,26 @@ def full(
     shape = sizes("full", (size,))
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     dtype = scalar_dtype(fill_value) if dtype is None else as_dtype(dtype)
-    return finished(
-        np.full(shape, fitting("full", fill_value, dtype), dtype), None, device, requires_grad
-    )
+    array = make("full", device, shape, fitting("full", fill_value, dtype), dtype=dtype)
+    return wrap(array).requires_grad_(requires_grad)
 
 
-def _filled(name: str, maker: Callable) -> Callable:
+def _filled(name: str, maker: str) -> Callable:
     def function(
         *numbers: Any, size: Any = None, dtype: Any = None, device: Any = None,
         requires_grad: bool = False, pin_memory: bool = False,
     ) -> Tensor:  # fmt: skip
         shape = sizes(name, numbers, size)
-        array = maker(shape, get_default_dtype() if dtype is None else as_dtype(dtype))
-        return finished(array, None, device, requires_grad)
+        dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+        return wrap(make(maker, device, shape, dtype=dtype)).requires_grad_(requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Return {name} of the given size, float32 unless `dtype` says otherwise."
     return function
 
 
-zeros, ones = _filled("zeros", np.zeros), _filled("ones", np.ones)
-empty = _filled(
-    "empty", np.zeros
-)  # zeros too: what memory happened to hold would not be reproducible
+zeros, ones = _filled("zeros", "zeros"), _filled("ones", "ones")
+empty = _filled("empty", "zeros")  # what memory happened to hold would not be reproducible
 
 
 def _plain(*values: Any) -> list[Any]:
@@ -100,7 +98,8 @@ def arange(
         start, end, step = int(start), int(end), int(step)
     count = math.ceil((end - start) / step) if step else 0
     first, stride = (int(start), int(step)) if whole else (start, step)
-    return finished((first + stride * np.arange(count)).astype(dtype), None, device, requires_grad)
+    counted = first + stride * make("arange", device, count)
+    return wrap(counted.astype(dtype)).requires_grad_(requires_grad)
 
 
 def linspace(
@@ -199,12 +198,15 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise DTypeError(f"one_hot: labels must be int64, not {labels.dtype}; use .long()")
     if labels.numel() == 0 and num_classes <= 0:
         raise LabelError("one_hot: num_classes must be given for an empty tensor")
-    low, high = (int(labels.array.min()), int(labels.array.max())) if labels.numel() else (0, -1)
-    classes = high + 1 if num_classes == -1 else num_classes
-    if low < 0 or high >= classes:
-        raise LabelError(
-            f"one_hot: labels must lie in 0 to {classes - 1}; found {low if low < 0 else high}"
-        )
+    classes = int(labels.max().item()) + 1 if num_classes == -1 else num_classes
+    array = labels.array
+    wrong = (array < 0) | (array >= classes)
+    refuse(
+        wrong,
+        lambda: LabelError(
+            f"one_hot: labels must lie in 0 to {classes - 1}; found {int(array[wrong][0])}"
+        ),
+    )
     every = arange(classes, device=labels.device)
     return (labels.unsqueeze(-1) == every).to(np.int64)
 

@@ -117,7 +117,7 @@ def normal(
         size = broadcasting_shape("normal", *(x.shape for x in tensors))
         dtype, device = tensors[0].dtype, tensors[0].device
         _check_floating("normal", dtype)
-    low = std.array.min(initial=0) if isinstance(std, Tensor) else std
+    low = min(std.reshape(-1).tolist(), default=0) if isinstance(std, Tensor) else std
     if low < 0:
         raise ArgumentError(f"normal: std must not be negative, got {low}")
     options = {"generator": generator, "dtype": dtype, "device": device}

@@ -14,12 +14,13 @@ localization using convolutional networks", section 3.2.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
-from .. import random
-from ..autograd import wrap
-from ..backend import to_device
+from .. import kernels, random
+from ..autograd import from_host, wrap
+from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
 from .inplace import assign
@@ -74,19 +75,16 @@ def _drop(
         return input
     if input.dtype.kind != "f":
         raise DTypeError(f"{name}: expected a floating tensor, got {input.dtype}; use .float()")
-    mask = to_device(draw_mask(shape, p, input.dtype), input.device)
-    y = input * wrap(mask)
+    y = input * wrap(draw_mask(input.array, shape, p))
     return assign(input, y, name + "_") if inplace else y
 
 
-def draw_mask(shape: tuple[int, ...], p: float, dtype: np.dtype) -> np.ndarray:
-    """Return 0 with probability p and else 1 / (1 - p), drawn on the host.
+def draw_mask(x: Any, shape: tuple[int, ...], p: float) -> Any:
+    """Return 0 with probability p and else 1 / (1 - p), where the array `x` is and in its dtype.
 
-    It is drawn and lies in memory with channels last, as images do: `input * mask` is one run.
+    It is numbered and lies in memory with channels last, as images do: `x * mask` is one run.
     """
+    key = from_host(lambda: np.array(random.default_generator.key(), np.uint32))
     order = (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
-    drawn = random.default_generator.numpy.random(order, dtype="float32")
-    scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    mask = np.asarray(drawn >= p).astype(dtype)
-    mask *= scale
-    return np.moveaxis(mask, -1, 1) if len(shape) > 2 else mask
+    mask = kernels.get("dropout_mask", x)(x, order, p, key)
+    return array_module(x).moveaxis(mask, -1, 1) if len(shape) > 2 else mask

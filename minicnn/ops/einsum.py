@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..backend import array_module
 from ..errors import DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
@@ -47,6 +47,7 @@ class Einsum(Op):
         return Expand(full)(dx.reshape(spread))
 
 
+@runs_in("lower")
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Return the Einstein sum: ``einsum("nchw,fc->nfhw", x, w)``.
 

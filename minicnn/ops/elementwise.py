@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..backend import array_module
 from ..errors import DTypeError
 from ..kernels import special
@@ -26,8 +26,11 @@ def floating(input: Any, name: str) -> Tensor:
     return input if input.array.dtype.kind == "f" else input.to(get_default_dtype())
 
 
-def _public(op: type[Op], doc: str) -> Callable[[Tensor], Tensor]:
-    """Return the public function for `op`, under its name in lower case, and make it a method."""
+def _public(op: type[Op], doc: str, rule: str | None = None) -> Callable[[Tensor], Tensor]:
+    """Return the public function for `op`, under its name in lower case, and make it a method.
+
+    `rule` is what `autograd.autocast` says of it.
+    """
     name = op.__name__.lower()
 
     def function(input: Tensor) -> Tensor:
@@ -35,7 +38,7 @@ def _public(op: type[Op], doc: str) -> Callable[[Tensor], Tensor]:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    return method(name)(function)
+    return method(name)(function if rule is None else runs_in(rule)(function))
 
 
 class Abs(Op):
@@ -95,7 +98,7 @@ class Rsqrt(Op):
         return -0.5 * dy * y**3
 
 
-rsqrt = _public(Rsqrt, "Return 1 / sqrt(input).")
+rsqrt = _public(Rsqrt, "Return 1 / sqrt(input).", "float32")
 
 
 class Reciprocal(Op):
@@ -108,7 +111,7 @@ class Reciprocal(Op):
         return -dy * y * y
 
 
-reciprocal = _public(Reciprocal, "Return 1 / input.")
+reciprocal = _public(Reciprocal, "Return 1 / input.", "float32")
 
 
 class Exp(Op):
@@ -121,7 +124,7 @@ class Exp(Op):
         return dy * y
 
 
-exp = _public(Exp, "Return e to the power of input.")
+exp = _public(Exp, "Return e to the power of input.", "float32")
 
 
 class Exp2(Op):
@@ -147,7 +150,7 @@ class Expm1(Op):
         return dy * (y + 1.0)
 
 
-expm1 = _public(Expm1, "Return exp(input) - 1, without losing precision near 0.")
+expm1 = _public(Expm1, "Return exp(input) - 1, without losing precision near 0.", "float32")
 
 
 class Log(Op):
@@ -160,7 +163,7 @@ class Log(Op):
         return dy / x
 
 
-log = _public(Log, "Return the natural logarithm; -inf at 0, NaN below.")
+log = _public(Log, "Return the natural logarithm; -inf at 0, NaN below.", "float32")
 
 
 class Log2(Op):
@@ -173,7 +176,7 @@ class Log2(Op):
         return dy / (x * math.log(2.0))
 
 
-log2 = _public(Log2, "Return the logarithm to base 2.")
+log2 = _public(Log2, "Return the logarithm to base 2.", "float32")
 
 
 class Log10(Op):
@@ -186,7 +189,7 @@ class Log10(Op):
         return dy / (x * math.log(10.0))
 
 
-log10 = _public(Log10, "Return the logarithm to base 10.")
+log10 = _public(Log10, "Return the logarithm to base 10.", "float32")
 
 
 class Log1p(Op):
@@ -199,7 +202,7 @@ class Log1p(Op):
         return dy / (x + 1.0)
 
 
-log1p = _public(Log1p, "Return log(1 + input), without losing precision near 0.")
+log1p = _public(Log1p, "Return log(1 + input), without losing precision near 0.", "float32")
 
 
 class Sin(Op):
@@ -238,7 +241,7 @@ class Tan(Op):
         return dy * (y * y + 1.0)
 
 
-tan = _public(Tan, "Return the tangent of input, in radians.")
+tan = _public(Tan, "Return the tangent of input, in radians.", "float32")
 
 
 class Tanh(Op):

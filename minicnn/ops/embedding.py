@@ -15,11 +15,12 @@ import numpy as np
 
 from ..autograd import Op
 from ..backend import array_module
+from ..deferred import refuse
 from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError, UnsupportedError
+from ..kernels.layout import at_least_float32
 from ..tensor import Tensor, check_tensor
 from .choose import where
 from .search import bincount
-from .softmax import at_least_float32
 
 __all__ = ["embedding"]
 
@@ -89,11 +90,13 @@ def embedding(
         raise DTypeError(f"embedding: indices must be int64, not {input.dtype}; use input.long()")
     size, index = weight.shape[0], input.array
     outside = (index < 0) | (index >= size)
-    if bool(outside.any()):
-        raise DimensionError(
+    refuse(
+        outside,
+        lambda: DimensionError(
             f"embedding: indices must lie in 0 to {size - 1} for weight {weight.shape}; found "
             f"{int(index[outside][0])}"
-        )
+        ),
+    )
     if padding_idx is not None and not -size <= padding_idx < size:
         raise ArgumentError(
             f"embedding: padding_idx must be within the {size} rows of weight, got {padding_idx}"

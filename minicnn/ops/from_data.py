@@ -106,6 +106,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         x = wrap(to_device(data, device))
         as_dtype(data.dtype)
         return x if dtype is None else x.to(as_dtype(dtype))
+    if hasattr(data, "__cuda_array_interface__"):  # an array of CuPy, PyTorch, Numba ... on a GPU
+        return as_tensor(wrap(cuda.module().asarray(data)), dtype, device)
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -131,8 +133,8 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 def _constructor(self: Tensor, *data: Any) -> None:
     """Tensor(2, 3) has that size; Tensor([1, 2]) holds those numbers; both in the default dtype."""
     if len(data) == 1 and isinstance(data[0], Tensor):
-        data = (data[0].array,)
-    if len(data) == 1 and isinstance(data[0], (np.ndarray, list, tuple)):
+        array = data[0].array
+    elif len(data) == 1 and isinstance(data[0], (np.ndarray, list, tuple)):
         array = _from_python(data[0], get_default_dtype())
     elif all(hasattr(n, "__index__") for n in data):
         array = np.zeros(data or (0,), dtype=get_default_dtype())

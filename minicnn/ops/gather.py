@@ -10,9 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import wrap
+from ..autograd import runs_in, wrap
 from ..backend import array_module
-from ..errors import ArgumentError, DimensionError, DTypeError, ShapeError, UnsupportedError
+from ..deferred import refuse
+from ..errors import (
+    ArgumentError,
+    DeviceError,
+    DimensionError,
+    DTypeError,
+    ShapeError,
+    UnsupportedError,
+)
 from ..tensor import Tensor, check_tensor, method
 from .choose import where
 from .index import Index, IndexAdd, getitem
@@ -35,6 +43,7 @@ def along(dim: int, index: Any) -> tuple:
 def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, Any]:
     """Return `dim` from the front, and the index as an array, after checking that they fit."""
     check_tensor(input, name), check_tensor(index, name, "index")
+    _check_device(name, input, index)
     d = one_dim(name, dim, input.ndim)
     array = index.array
     if array.size == 0:
@@ -53,12 +62,7 @@ def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[int, An
                 f" only dim {dim} may be"
             )
     size = input.shape[d] if input.ndim else 1
-    # On a GPU the check would wait for the device at every call, so it is left out there.
-    if array_module(array) is np and not (0 <= array.min() and array.max() < size):
-        raise DimensionError(
-            f"{name}: index {int(array.min() if array.min() < 0 else array.max())} is out of bounds"
-            f" along dim {dim} of size {size}"
-        )
+    _check_range(name, array, dim, size)
     return d, array.copy()  # the backward pass needs it as it is now
 
 
@@ -103,6 +107,7 @@ def _with(shape: Dims, dim: int, n: int) -> Dims:
 
 @method()
 @numpy_names
+@runs_in("widest")
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return `input` with src[i][j] added at input[i][index[i][j]] for dim = 1, and so on."""
     d, array = _check_scatter(
@@ -208,20 +213,32 @@ def _slices_named(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[in
     d = one_dim(name, dim, check_tensor(input, name).ndim)
     if check_tensor(index, name, "index").ndim > 1:
         raise ShapeError(f"{name}: index must have one dimension, not shape {index.shape}")
+    _check_device(name, input, index)
     if index.dtype not in (np.dtype("int64"), np.dtype("int32")):
         raise DTypeError(f"{name}: index must be int64 or int32, not {index.dtype}; use .long()")
     size = input.shape[d] if input.ndim else 1
     places = index.array.reshape(-1).copy()  # the backward pass needs it as it is now
-    if (
-        places.size
-        and array_module(places) is np
-        and not (0 <= places.min() and places.max() < size)
-    ):
-        raise DimensionError(
-            f"{name}: index {int(places.min() if places.min() < 0 else places.max())} is out of"
-            f" bounds along dim {dim} of size {size}"
-        )
+    _check_range(name, places, dim, size)
     return d, places
+
+
+def _check_device(name: str, input: Tensor, index: Tensor) -> None:
+    if type(input.array) is not type(index.array):
+        raise DeviceError(
+            f"{name}: input and index must be on one device; got {input.shape} on {input.device}, "
+            f"{index.shape} on {index.device}. Move them with .to(device)."
+        )
+
+
+def _check_range(name: str, index: Any, dim: int, size: int) -> None:
+    outside = (index < 0) | (index >= size)
+    refuse(
+        outside,
+        lambda: DimensionError(
+            f"{name}: index {int(index[outside][0])} is out of bounds along dim {dim} of size"
+            f" {size}"
+        ),
+    )
 
 
 @method()
@@ -259,8 +276,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     if check_tensor(index, "take", "index").dtype != np.int64:
         raise DTypeError(f"take: index must be int64, not {index.dtype}; use .long()")
     size, places = input.numel(), index.array.copy()
-    if places.size and not (-size <= int(places.min()) and int(places.max()) < size):
-        raise ArgumentError(f"take: index out of range for a tensor of {size} elements")
+    refuse(
+        (places < -size) | (places >= size),
+        lambda: ArgumentError(f"take: index out of range for a tensor of {size} elements"),
+    )
     return Index((places.reshape(-1),))(input.reshape(-1)).reshape(index.shape)
 
 

@@ -22,11 +22,14 @@ import numpy as np
 
 from ..autograd import Op
 from ..backend import array_module
+from ..deferred import refuse
 from ..errors import ArgumentError, DimensionError
 from ..tensor import Tensor, method
 
 INDEX_DTYPES = ("int64", "int32", "uint8", "bool")
 EVERYTHING = slice(None)
+# A GPU adds only some types atomically; modulo a power of 2, these sums are the same.
+ADDED_AS = {"int64": "uint64", "int16": "int32", "int8": "int32", "uint8": "int32", "bool": "int32"}
 
 
 @dataclass(eq=False, repr=False)
@@ -55,9 +58,11 @@ class IndexAdd(Op):
         y = xp.zeros_like(v, shape=self.shape)  # in the layout of v, if it has as many dimensions
         if is_basic(self.index) or _is_mask(self.index):
             y[self.index] = v  # slices and masks never name a place twice
-        else:
-            xp.add.at(y, self.index, v)
-        return y
+            return y
+        wide = ADDED_AS.get(v.dtype.name, v.dtype)
+        y = y.astype(wide, copy=False)
+        xp.add.at(y, self.index, v.astype(wide, copy=False))
+        return y.astype(v.dtype, copy=False)
 
     def dv(self, dy: Tensor) -> Tensor:
         return Index(self.index)(dy)
@@ -170,7 +175,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     if arrays is None:
         return read(x, basic)
     x = x if is_trivial(basic) else read(x, basic)
-    check_masks(x, arrays)
+    check_places("index", x, arrays)
     return read(x, arrays)
 
 
@@ -182,18 +187,36 @@ def read(x: Tensor, index: tuple) -> Tensor:
         raise DimensionError(f"index: {error}; the tensor has shape {x.shape}") from None
 
 
-def check_masks(x: Tensor, index: tuple) -> None:
-    """Raise if a mask in `index` has another shape than the dimensions it stands for."""
+def check_places(name: str, x: Tensor, index: tuple) -> None:
+    """Raise if a mask has another shape than the dimensions it stands for, or, on a GPU, if an
+    index is out of range: NumPy raises by itself, CuPy goes round.
+    """
     sizes = [i.ndim if getattr(i, "dtype", None) == np.bool_ else int(i is not None) for i in index]
     for k, part in enumerate(index):
-        if getattr(part, "dtype", None) == np.bool_:
-            after_dots = any(i is Ellipsis for i in index[:k])
-            start = x.ndim - sum(sizes[k:]) if after_dots else sum(sizes[:k])
+        if not hasattr(part, "dtype"):
+            continue
+        after_dots = any(i is Ellipsis for i in index[:k])
+        start = x.ndim - sum(sizes[k:]) if after_dots else sum(sizes[:k])
+        if part.dtype == np.bool_:
             if x.shape[start : start + part.ndim] != part.shape:
                 raise DimensionError(
                     f"index: a mask of shape {part.shape} does not fit a tensor of shape {x.shape}"
                     f" at dim {start}"
                 )
+        elif not isinstance(part, np.ndarray) and start < x.ndim:
+            _check_range(name, x, part, start)
+
+
+def _check_range(name: str, x: Tensor, part: Any, dim: int) -> None:
+    size = x.shape[dim]
+    outside = (part < -size) | (part >= size)
+    refuse(
+        outside,
+        lambda: DimensionError(
+            f"{name}: index {int(part[outside][0])} is out of bounds for axis {dim} with size "
+            f"{size}; the tensor has shape {x.shape}"
+        ),
+    )
 
 
 def is_trivial(basic: tuple) -> bool:

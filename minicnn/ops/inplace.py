@@ -36,7 +36,7 @@ from . import (
     gather,
     rounding,
 )
-from .index import Index, as_index, check_masks, is_basic, is_trivial, read
+from .index import Index, as_index, check_places, is_basic, is_trivial, read
 from .operands import broadcastable, fitting
 
 
@@ -161,7 +161,7 @@ def setitem(x: Tensor, where: Any, value: Any) -> None:
     basic, arrays = as_index(x, where)
     if arrays is not None and not is_trivial(basic):
         x = read(x, basic)  # a view of the part that the arrays choose from
-    check_masks(x, arrays or ())
+    check_places("setitem", x, arrays or ())
     place = Index(basic if arrays is None else arrays)
     try:
         overwrite(x, place, _fitted(x, place, value), "setitem")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import kernels
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..errors import DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
 from .operands import broadcastable, one_dim
@@ -50,6 +50,7 @@ def one_dtype(name: str, a: Tensor, b: Tensor) -> None:
 
 
 @method("matmul", "__matmul__")
+@runs_in("lower")
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Return the matrix product; vectors are rows on the left and columns on the right.
 
@@ -78,7 +79,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     return MatMul()(a, b)
 
 
-def _of_rank(name: str, rank_a: int, rank_b: int) -> Callable:
+def _of_rank(name: str, rank_a: int, rank_b: int, rule: str = "lower") -> Callable:
     """Return matmul restricted to operands of the given ranks, as a function and a method."""
 
     def function(input: Tensor, other: Tensor) -> Tensor:
@@ -94,14 +95,15 @@ def _of_rank(name: str, rank_a: int, rank_b: int) -> Callable:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Return the product of tensors of {rank_a} and {rank_b} dimensions."
-    return method(name)(function)
+    return method(name)(runs_in(rule)(function))
 
 
 mm, bmm = _of_rank("mm", 2, 2), _of_rank("bmm", 3, 3)
-mv, dot = _of_rank("mv", 2, 1), _of_rank("dot", 1, 1)
+mv, dot = _of_rank("mv", 2, 1), _of_rank("dot", 1, 1, "widest")
 
 
 @method()
+@runs_in("lower")
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -110,12 +112,14 @@ def addmm(
 
 
 @method()
+@runs_in("lower")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """Return beta * input + alpha * (mat @ vec)."""
     return _plus("addmv", input, mv(mat, vec), beta, alpha)
 
 
 @method()
+@runs_in("lower")
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -155,6 +159,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, ([-1], [-1]))
 
 
+@runs_in("widest")
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Return the sum of products over dimensions of a and of b.
 

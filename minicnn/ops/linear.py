@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..errors import ShapeError
 from ..tensor import Tensor, check_tensor
 from .linalg import MatMul, matmul, one_dtype, product
@@ -36,6 +36,7 @@ class Linear(Op):
         return dy
 
 
+@runs_in("lower")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input @ weight.T + bias. Shapes: input (..., I), weight (O, I), bias (O)."""
     x, w = check_tensor(input, "linear"), check_tensor(weight, "linear", "weight")

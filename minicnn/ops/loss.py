@@ -17,7 +17,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
@@ -67,7 +67,7 @@ def which_reduction(name: str, size_average: Any, reduce: Any, reduction: str) -
         average = size_average is None or size_average
         reduction = "none" if not kept else "mean" if average else "sum"
         message = f"{name}: size_average and reduce are deprecated; use reduction={reduction!r}"
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=4)
     if reduction not in ("none", "mean", "sum"):
         raise ArgumentError(
             f"{name}: {reduction!r} is not a reduction; use 'none', 'mean' or 'sum'"
@@ -102,7 +102,7 @@ def _difference(name: str, input: Tensor, target: Tensor, floating: bool = True)
             "broadcast, which is seldom what is meant. Reshape one of them, e.g. with "
             "target.reshape(input.shape)"
         )
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=4)
     x, t = widened(x, t)
     return x - t
 
@@ -127,6 +127,7 @@ def _weighted(
 # Public functions
 
 
+@runs_in("float32")
 def mse_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -137,6 +138,7 @@ def mse_loss(
     return _as(input, target, _weighted("mse_loss", square(z), weight, reduction, input, True))
 
 
+@runs_in("float32")
 def l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -147,6 +149,7 @@ def l1_loss(
     return _as(input, target, _weighted("l1_loss", abs_(z), weight, reduction, input, True))
 
 
+@runs_in("float32")
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
@@ -163,6 +166,7 @@ def huber_loss(
     return y.to(input.dtype) if weight is None else _as(input, target, y)
 
 
+@runs_in("float32")
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", beta: float = 1.0,
@@ -185,6 +189,7 @@ def _as(input: Tensor, target: Tensor, loss: Tensor) -> Tensor:
     return loss.to(input.dtype) if input.dtype == target.dtype == "float16" else loss
 
 
+@runs_in("float32")
 def kl_div(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", log_target: bool = False,
@@ -201,7 +206,7 @@ def kl_div(
     batchmean = reduction == "batchmean"
     if reduction == "mean" and size_average is None and reduce is None:
         message = "kl_div: reduction='mean' divides by all elements; 'batchmean' is the divergence"
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warnings.warn(message, UserWarning, stacklevel=3)
     reduction = which_reduction("kl_div", size_average, reduce, "sum" if batchmean else reduction)
     if not broadcastable(input.shape, target.shape):
         raise ShapeError(
@@ -217,6 +222,7 @@ def kl_div(
     return _as(input, target, loss / input.shape[0] if batchmean and input.ndim else loss)
 
 
+@runs_in("float32")
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return x1 . x2 / (|x1| |x2|) along `dim`; norms below `eps` count as `eps`."""
     check_tensor(x1, "cosine_similarity", "x1"), check_tensor(x2, "cosine_similarity", "x2")
@@ -227,6 +233,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return sum_(normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps), dim)
 
 
+@runs_in("float32")
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Return input / max(its p-norm along `dim`, eps)."""
     return input / clamp_min(norm(check_tensor(input, "normalize"), p, dim, keepdim=True), eps)

@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..backend import array_module
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor
@@ -131,6 +131,7 @@ def _trailing(name: str, input: Tensor, normalized_shape: Any) -> tuple[Dims, Di
     return size, tuple(range(input.ndim - len(size), input.ndim))
 
 
+@runs_in("float32")
 def layer_norm(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
@@ -152,6 +153,7 @@ def layer_norm(
     return (y if bias is None else y + bias).to(input.dtype)
 
 
+@runs_in("float32")
 def rms_norm(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
@@ -168,6 +170,7 @@ def rms_norm(
     return (y if weight is None else y * weight).to(input.dtype)
 
 
+@runs_in("float32")
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,

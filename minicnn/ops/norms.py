@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..backend import array_module
 from ..errors import DTypeError, ShapeError, UnsupportedError
 from ..promotion import as_dtype
@@ -63,6 +63,7 @@ class NormP(Op):
 
 
 @method()
+@runs_in("float32")
 def norm(
     input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:
@@ -73,6 +74,7 @@ def norm(
 
 
 @numpy_names
+@runs_in("float32")
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -81,6 +83,7 @@ def vector_norm(
 
 
 @numpy_names
+@runs_in("float32")
 def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -103,6 +106,7 @@ def matrix_norm(
 
 
 @numpy_names
+@runs_in("float32")
 def linalg_norm(
     A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:

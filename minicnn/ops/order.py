@@ -43,9 +43,10 @@ class Extremum(Op):
 
     def forward(self, x: Any) -> Any:
         y = getattr(x, self.which)(self.dim, keepdims=True)
-        self.share = x == y
+        share = x == y
         if x.dtype.kind == "f":
-            self.share = self.share | array_module(x).isnan(x)  # NaN wins, as in NumPy
+            share = share | array_module(x).isnan(x)  # NaN wins, as in NumPy
+        self.share = as_array(share)
         return y if self.keepdim else y.squeeze(self.dim)
 
     def dx(self, dy: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import to_device
+from ..backend import to_host
 from ..errors import DTypeError, GraphError, ShapeError
 from ..tensor import Tensor, method
 
@@ -21,7 +21,7 @@ def item(self: Tensor) -> Any:
         raise ShapeError(
             f"item: only a tensor of one element is a number; this has shape {self.shape}"
         )
-    return self.array.item()
+    return to_host(self.array).item()
 
 
 @method()
@@ -34,13 +34,13 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         )
     if not isinstance(self.array, np.ndarray) and not force:
         raise TypeError(f"numpy: this tensor is on {self.device}; use tensor.cpu().numpy()")
-    return to_device(self.array, "cpu")
+    return to_host(self.array)
 
 
 @method()
 def tolist(self: Tensor) -> Any:
     """Return the elements as nested lists of Python numbers."""
-    return self.array.tolist()
+    return to_host(self.array).tolist()
 
 
 @method("__array__")
@@ -94,7 +94,7 @@ def _only(self: Tensor, what: str) -> Any:
     if self.array.size != 1:
         hint = " Use .any() or .all()." if what == "bool" else ""
         raise ShapeError(f"{what}: a tensor of shape {self.shape} has no single value.{hint}")
-    return self.array.item()
+    return to_host(self.array).item()
 
 
 @method("__bool__")

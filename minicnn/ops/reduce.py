@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import kernels
-from ..autograd import Op, wrap
+from ..autograd import Op, runs_in, wrap
 from ..backend import array_module, as_array
 from ..errors import DTypeError
 from ..promotion import as_dtype
@@ -98,6 +98,7 @@ class Var(Op):
 
 @method()
 @numpy_names
+@runs_in("float32")
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Return the sum over `dim`; integers and bools add up in int64."""
     check_tensor(input, "sum")
@@ -182,6 +183,7 @@ def _mean_like(
 
 @method()
 @numpy_names
+@runs_in("float32")
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """Return log(sum(exp(input))) over `dim`.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import kernels
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..kernels.geometry import Pair
 from ..kernels.resample import AxisMap, linear, nearest
@@ -44,6 +44,7 @@ class Resample(Op):
         return Resample(self.rows.T, self.columns.T)(dy)
 
 
+@runs_in("float32")
 def interpolate(
     input: Tensor,
     size: Any = None,

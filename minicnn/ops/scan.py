@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..errors import DTypeError
 from ..promotion import as_dtype
 from ..tensor import Tensor, check_tensor, method
@@ -32,6 +32,7 @@ class CumSum(Op):
 
 @method()
 @numpy_names
+@runs_in("float32")
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the running sum along `dim`; integers add up in int64."""
     check_tensor(input, "cumsum")
@@ -47,6 +48,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 @method()
 @numpy_names
+@runs_in("float32")
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the running product along `dim`; integers multiply in int64.
 
@@ -72,6 +74,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 @method()
 @numpy_names
+@runs_in("float32")
 def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:

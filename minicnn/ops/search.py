@@ -11,7 +11,7 @@ import numpy as np
 
 from ..autograd import wrap
 from ..backend import array_module
-from ..errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tensor import Tensor, check_tensor, method
 from .operands import one_dim
 
@@ -46,10 +46,6 @@ def unique(
     array, axis = check_tensor(input, "unique").array, None
     if dim is not None:
         axis = one_dim("unique", dim, input.ndim)
-        if array_module(array) is not np:
-            raise UnsupportedError(
-                "unique: dim is not covered on a GPU; move the tensor with .cpu()"
-            )
     found = array_module(array).unique(
         array, return_inverse=return_inverse, return_counts=return_counts, axis=axis
     )

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd import FusedOp, Op
+from ..autograd import FusedOp, Op, runs_in
 from ..backend import array_module
 from ..errors import ArgumentError
 from ..kernels import special
@@ -202,6 +202,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return apply(lambda x: x * tanh(softplus(x)), only_floating(input, "mish"), inplace, "mish")
 
 
+@runs_in("float32")
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return log(1 + exp(beta * input)) / beta, a smooth relu.
 

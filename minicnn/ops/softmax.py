@@ -17,9 +17,10 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, runs_in
 from ..backend import array_module
 from ..errors import DTypeError
+from ..kernels.layout import at_least_float32
 from ..promotion import as_dtype
 from ..tensor import Tensor, check_tensor, method
 from .elementwise import exp
@@ -27,11 +28,6 @@ from .operands import one_dim
 from .reduce import sum as sum_
 
 __all__ = ["softmax", "log_softmax", "softmin"]
-
-
-def at_least_float32(x: Any) -> Any:
-    """Return `x`, in float32 if it is float16, which is too coarse for sums and exponentials."""
-    return x.astype("float32") if x.dtype == "float16" else x
 
 
 def shifted(x: Any, dim: int) -> Any:
@@ -101,7 +97,7 @@ def _prepare(name: str, input: Tensor, dim: int | None, dtype: Any) -> tuple[Ten
     if dim is None:  # PyTorch's old choice
         dim = 0 if x.ndim in (0, 1, 3) else 1
         message = f"{name}: dim is not given and {dim} is taken; say which, dim=1 for scores (N, C)"
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=4)
     return x, one_dim(name, dim, x.ndim)
 
 
@@ -111,6 +107,7 @@ def _along(op: type[Op], x: Tensor, dim: int) -> Tensor:
     return op(dim)(x)  # type: ignore[call-arg]
 
 
+@runs_in("float32")
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
@@ -121,6 +118,7 @@ def softmax(
     return _along(Softmax, *_prepare("softmax", input, dim, dtype))
 
 
+@runs_in("float32")
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
@@ -131,6 +129,7 @@ def log_softmax(
     return _along(LogSoftmax, *_prepare("log_softmax", input, dim, dtype))
 
 
+@runs_in("float32")
 def softmin(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import wrap
-from ..backend import array_module
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import buffer, in_blocks, next_step
+from .state import buffer, next_step
 
 
 class Adagrad(Optimizer):
@@ -82,21 +82,11 @@ class Adagrad(Optimizer):
         state["step"] = wrap(np.zeros((), np.float32))
         buffer(state, "sum", param).fill(self.defaults["initial_accumulator_value"])
 
-    def update(self, param: Tensor, group: Group) -> None:
-        xp = array_module(param.array)
-        weight_decay, eps = group["weight_decay"], group["eps"]
-        if param not in self.state:
-            self._begin(param)
-        state = self.state[param]
-        t = next_step(state)
-        lr_t = group["lr"] / (1 + (t - 1) * group["lr_decay"])
-
-        def change(p: Any, g: Any, s: Any) -> None:
-            if group["maximize"]:
-                g = -g
-            if weight_decay != 0:
-                g = g + weight_decay * p
-            s += g * g
-            p -= lr_t * g / (xp.sqrt(s) + eps)
-
-        in_blocks(change, param.array, param.grad.array, buffer(state, "sum", param))
+    def update_all(self, params: list[Tensor], group: Group) -> None:
+        tensors, steps = [], []
+        for p in params:
+            if p not in self.state:
+                self._begin(p)
+            steps.append(next_step(self.state[p], p, group))
+            tensors.append((p.array, p.grad.array, buffer(self.state[p], "sum", p)))
+        kernels.get("adagrad_step", *(p.array for p in params))(tensors, steps, group)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..backend import array_module
+from .. import kernels
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import buffer, in_blocks, next_step
+from .state import buffer, next_step
 
 
 class Adam(Optimizer):
@@ -53,6 +53,7 @@ class Adam(Optimizer):
 
     non_negative = ("lr", "eps", "weight_decay")
     buffers = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    decoupled = False  # whether the weight decay stays out of the gradient: AdamW
 
     def __init__(
         self,
@@ -83,33 +84,14 @@ class Adam(Optimizer):
         if not (0.0 <= beta1 < 1.0 and 0.0 <= beta2 < 1.0):
             raise ArgumentError(f"{self._name}: betas must be in [0, 1), got {options['betas']}")
 
-    def decay(self, p: Any, g: Any, lr: float, weight_decay: float) -> Any:
-        """Return the gradient with the weight decay in it."""
-        return g + weight_decay * p
-
-    def update(self, param: Tensor, group: Group) -> None:
-        xp, state = array_module(param.array), self.state[param]
-        lr, (beta1, beta2), eps = group["lr"], group["betas"], group["eps"]
-        weight_decay, amsgrad = group["weight_decay"], group["amsgrad"]
-        t = next_step(state)
-        exp_avg = buffer(state, "exp_avg", param)
-        exp_avg_sq = buffer(state, "exp_avg_sq", param)
-        max_exp_avg_sq = buffer(state, "max_exp_avg_sq", param) if amsgrad else None
-        # The corrections are taken out of the arrays: one number each instead of two passes.
-        step_size, root = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5
-
-        def change(p: Any, g: Any, m: Any, v: Any, v_max: Any) -> None:
-            if group["maximize"]:
-                g = -g
-            if weight_decay != 0:
-                g = self.decay(p, g, lr, weight_decay)
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * g * g
-            if amsgrad:
-                xp.maximum(v_max, v, out=v_max)
-                v = v_max
-            d = xp.sqrt(v) / root + eps
-            p -= step_size * m / d
-
-        in_blocks(change, param.array, param.grad.array, exp_avg, exp_avg_sq, max_exp_avg_sq)
+    def update_all(self, params: list[Tensor], group: Group) -> None:
+        tensors, steps = [], []
+        for p in params:
+            state = self.state[p]
+            steps.append(next_step(state, p, group))
+            exp_avg = buffer(state, "exp_avg", p)
+            exp_avg_sq = buffer(state, "exp_avg_sq", p)
+            max_exp_avg_sq = buffer(state, "max_exp_avg_sq", p) if group["amsgrad"] else None
+            tensors.append((p.array, p.grad.array, exp_avg, exp_avg_sq, max_exp_avg_sq))
+        group = {**group, "decoupled": self.decoupled}
+        kernels.get("adam_step", *(p.array for p in params))(tensors, steps, group)

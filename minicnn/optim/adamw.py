@@ -35,6 +35,8 @@ class AdamW(Adam):
         maximize: climb instead of descend.
     """
 
+    decoupled = True
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -47,8 +49,3 @@ class AdamW(Adam):
         maximize: bool = False,
     ):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
-
-    def decay(self, p: Any, g: Any, lr: float, weight_decay: float) -> Any:
-        """Shrink the parameter in place and return the gradient as it is."""
-        p *= 1 - lr * weight_decay
-        return g

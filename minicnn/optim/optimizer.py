@@ -5,7 +5,8 @@ An optimizer is an update rule that is applied to each parameter on its own, ele
     p <- p - f(dL/dp, state of p)
 
 A subclass writes that rule in `update(param, group)`, on arrays, and nothing else. All the rest is
-here.
+here. The rules that come with minicnn take all parameters of a group at once, in `update_all`, and
+are computed in `kernels.steps`: a GPU then needs one launch for all of them.
 
 A *parameter group* is a dictionary: its ``"params"`` and the options that hold for them. The
 options are read anew at every step, which is how a scheduler, or you, change a learning rate on
@@ -26,9 +27,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..autograd import enable_grad, wrap
+from ..autograd.modes import thread
 from ..errors import ArgumentError, ShapeError, UnknownNameError, UnsupportedError
 from ..tensor import Tensor
 from .groups import Group, check_params, split_names
+from .on_device import count_on_device, recorded_options, update_unless
 
 
 class Optimizer:
@@ -39,17 +42,20 @@ class Optimizer:
             dictionaries with the key ``"params"`` and the options that differ from the defaults.
         defaults: the options of groups that do not say otherwise.
 
-    A subclass defines `update`, and may name, for the checks here, the options that must not be
-    negative (`non_negative`) and the state that has its parameter's shape (`buffers`).
+    A subclass defines `update`, or `update_all`, and may name, for the checks here, the options
+    that must not be negative (`non_negative`) and the state that has its parameter's shape
+    (`buffers`).
     """
 
     non_negative: ClassVar[tuple[str, ...]] = ()
     buffers: ClassVar[tuple[str, ...]] = ()
+    found_inf: Any = None  # set by a `GradScaler`: see `update_all`
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         self.defaults = defaults
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
+        self._loads = 0  # how often another state was loaded: a captured step notices
         self._opt_called = False  # a scheduler warns when it is stepped first
         self.check_options(defaults)
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -114,11 +120,27 @@ class Optimizer:
         with np.errstate(all="ignore"):  # silent when a training diverges, like every operation
             for group in self.param_groups:
                 options = {**group, **{name: self._plain(group[name]) for name in self.defaults}}
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self.update(p, options)
-                        p.bump()
+                if thread.recorder is not None:
+                    options = recorded_options(thread.recorder, self, group, options)
+                params = [p for p in group["params"] if p.grad is not None]
+                if params:
+                    self.update_all(params, {**options, "found_inf": self.found_inf})
+                for p in params:
+                    if thread.recorder is not None:
+                        count_on_device(self.state.get(p, {}), p)
+                    p.bump()
         return loss
+
+    def update_all(self, params: list[Tensor], group: Group) -> None:
+        """Change all `params` in place, by their gradients and the options in `group`.
+
+        Where ``group["found_inf"]``, a bool array (), is not None but true, nothing may change.
+        """
+        for p in params:
+            if group["found_inf"] is None:
+                self.update(p, group)
+            else:
+                update_unless(group["found_inf"], self, p, group)
 
     def update(self, param: Tensor, group: Group) -> None:
         """Change ``param.array`` in place, by ``param.grad`` and the options in `group`."""
@@ -212,6 +234,7 @@ class Optimizer:
             else:
                 state[i] = copy.deepcopy(values)
         self.state, self.param_groups = state, groups
+        self._loads += 1
 
     def _load(self, param: Tensor, i: int, name: str, value: Any) -> Any:
         """Return a copy of one saved value: a tensor on the parameter's device and in its dtype."""

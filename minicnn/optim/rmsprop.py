@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..backend import array_module
+from .. import kernels
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import buffer, in_blocks, next_step
+from .state import buffer, next_step
 
 
 class RMSprop(Optimizer):
@@ -76,32 +76,13 @@ class RMSprop(Optimizer):
             },
         )
 
-    def update(self, param: Tensor, group: Group) -> None:
-        xp, state = array_module(param.array), self.state[param]
-        lr, alpha, momentum = group["lr"], group["alpha"], group["momentum"]
-        eps, weight_decay, centered = group["eps"], group["weight_decay"], group["centered"]
-        next_step(state)
-        square_avg = buffer(state, "square_avg", param)
-        velocity = buffer(state, "momentum_buffer", param) if momentum > 0 else None
-        grad_avg = buffer(state, "grad_avg", param) if centered else None
-
-        def change(p: Any, g: Any, v: Any, a: Any, b: Any) -> None:
-            if group["maximize"]:
-                g = -g
-            if weight_decay != 0:
-                g = g + weight_decay * p
-            v *= alpha
-            v += (1 - alpha) * g * g
-            if centered:
-                a += (1 - alpha) * (g - a)
-                d = xp.sqrt(v - a * a) + eps
-            else:
-                d = xp.sqrt(v) + eps
-            if momentum > 0:
-                b *= momentum
-                b += g / d
-                p -= lr * b
-            else:
-                p -= lr * g / d
-
-        in_blocks(change, param.array, param.grad.array, square_avg, grad_avg, velocity)
+    def update_all(self, params: list[Tensor], group: Group) -> None:
+        tensors = []
+        for p in params:
+            state = self.state[p]
+            next_step(state, p, group)
+            square_avg = buffer(state, "square_avg", p)
+            velocity = buffer(state, "momentum_buffer", p) if group["momentum"] > 0 else None
+            grad_avg = buffer(state, "grad_avg", p) if group["centered"] else None
+            tensors.append((p.array, p.grad.array, square_avg, grad_avg, velocity))
+        kernels.get("rmsprop_step", *(p.array for p in params))(tensors, group)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .. import kernels
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
-from .state import buffer, in_blocks
+from .state import buffer
 
 
 class SGD(Optimizer):
@@ -86,27 +87,15 @@ class SGD(Optimizer):
             },
         )
 
-    def update(self, param: Tensor, group: Group) -> None:
-        lr, momentum, dampening = group["lr"], group["momentum"], group["dampening"]
-        weight_decay = group["weight_decay"]
-        velocity, first = None, False
-        if momentum != 0:
-            state = self.state[param]
-            first = state.get("momentum_buffer") is None
-            velocity = buffer(state, "momentum_buffer", param)
-
-        def change(p: Any, g: Any, b: Any) -> None:
-            if group["maximize"]:
-                g = -g
-            if weight_decay != 0:
-                g = g + weight_decay * p
-            if momentum != 0:
-                if first:
-                    b[...] = g
-                else:
-                    b *= momentum
-                    b += (1 - dampening) * g
-                g = g + momentum * b if group["nesterov"] else b
-            p -= lr * g
-
-        in_blocks(change, param.array, param.grad.array, velocity)
+    def update_all(self, params: list[Tensor], group: Group) -> None:
+        tensors, begins = [], []
+        for p in params:
+            velocity = None
+            if group["momentum"] != 0:
+                state = self.state[p]
+                begins.append(state.get("momentum_buffer") is None)
+                velocity = buffer(state, "momentum_buffer", p)
+            else:
+                begins.append(False)
+            tensors.append((p.array, p.grad.array, velocity))
+        kernels.get("sgd_step", *(p.array for p in params))(tensors, begins, group)

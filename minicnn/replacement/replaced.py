@@ -16,7 +16,7 @@ from .user_function import UserFunction
 
 _lock = threading.Lock()
 _active: dict[str, list[Replaced]] = {}  # by name, the newest last
-_originals = {place.optimizer: place.optimizer.update for place in STEPS.values()}
+_originals = {place.optimizer: place.optimizer.update_all for place in STEPS.values()}
 
 
 class Calls:
@@ -118,8 +118,8 @@ def _install(name: str) -> None:
     cls = STEPS[name].optimizer
     places = [place for place in STEPS.values() if place.optimizer is cls]
     taken = any(_active.get(place.name) for place in places)
-    update = updating(places, _originals[cls], _current) if taken else _originals[cls]
-    cls.update = update  # type: ignore[method-assign]
+    update_all = updating(places, _originals[cls], _current) if taken else _originals[cls]
+    cls.update_all = update_all  # type: ignore[method-assign]
 
 
 def replace(

@@ -21,17 +21,18 @@ def updating(
     original: Callable[..., None],
     current: Callable[[str], Replaced | None],
 ) -> Callable[..., None]:
-    """Return the `update` that an optimizer class is given while one of its `places` is taken."""
+    """Return the `update_all` of an optimizer class while one of its `places` is taken."""
 
-    def update(self: Any, param: Tensor, group: dict[str, Any]) -> None:
+    def update_all(self: Any, params: list[Tensor], group: dict[str, Any]) -> None:
         place = next(place for place in places if place.covers(group))
         replaced = current(place.name)
         if replaced is None:
-            original(self, param, group)
-        else:
-            _step(place, replaced, self, param, group)
+            original(self, params, group)
+        elif group["found_inf"] is None or not bool(group["found_inf"]):
+            for param in params:
+                _step(place, replaced, self, param, {**group, "found_inf": None})
 
-    return update
+    return update_all
 
 
 def _step(
@@ -44,14 +45,16 @@ def _step(
                 f"{name}={group[name]!r}; use {name}={value!r}"
             )
     state = optimizer.state[param] if place.state else {}
-    t = next_step(state) if place.counts else 0.0
+    t = next_step(state, param, group) if place.counts else 0.0
     buffers = [buffer(state, name, param) for name in place.state]
     p, g, *kept = (to_device(a, "cpu").copy() for a in (param.array, param.grad.array, *buffers))
     if group["maximize"]:
         g = -g
     if group["weight_decay"] != 0:
-        decay = getattr(optimizer, "decay", _penalty)  # AdamW's shrinks p itself
-        g = decay(p, g, group["lr"], group["weight_decay"])
+        if getattr(optimizer, "decoupled", False):
+            p *= 1 - group["lr"] * group["weight_decay"]
+        else:
+            g = g + group["weight_decay"] * p
     arrays = [p, g, *kept]
     for array in arrays:
         array.flags.writeable = False
@@ -66,8 +69,3 @@ def _step(
     for array, name, new in zip([param.array, *buffers], ["p", *place.short], found, strict=True):
         checked = replaced.step.check(f"the new {name}", new, p, arrays)
         array[...] = to_device(checked, device_of(array))
-
-
-def _penalty(p: Any, g: Any, lr: float, weight_decay: float) -> Any:
-    """Return the gradient with that of weight_decay / 2 |p|^2."""
-    return g + weight_decay * p

@@ -9,6 +9,7 @@ from typing import Any
 from ..autograd import no_grad
 from ..backend import device as Device
 from ..backend import get_default_device
+from ..data.prefetch import on_device
 from ..errors import ArgumentError, ShapeError
 from ..nn import Module
 from ..ops.join import cat
@@ -60,7 +61,7 @@ def measure(
     """Return the means of loss and metrics over all samples of a loader."""
     meter, where, batches = Meter(["loss", *metrics]), device_of(model), 0
     with evaluating(model):
-        for batch in loader:
+        for batch in on_device(loader, where):
             batches += 1
             inputs, target = split(batch, where, "evaluate")
             output = model(*inputs)
@@ -75,7 +76,7 @@ def outputs_of(model: Module, loader: Any) -> Tensor:
     """Return the outputs for all samples of a loader, in their order."""
     outputs, where = [], device_of(model)
     with evaluating(model):
-        for batch in loader:
+        for batch in on_device(loader, where):
             output = model(*inputs_of(batch, where))
             if not isinstance(output, Tensor):
                 raise TypeError(

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..data.prefetch import on_device
 from ..errors import AnomalyError, ArgumentError
 from ..nn import CrossEntropyLoss, Module, NLLLoss
 from ..nn.utils import clip_grad_norm_
@@ -188,7 +189,7 @@ class Trainer:
         meter = Meter(["loss", *self.metrics])
         logs: dict[str, float] = {}
         self.model.train()
-        batches = iter(loader)
+        batches = on_device(loader, where)
         while not self.stop_training:
             batch = next(batches, None)
             if batch is None:
