@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .operations import OPERATIONS, Timed, TimedOptimizer
-from .workloads import WORKLOADS, Workload
+from .workloads import Workload, named
 
 ENGINES = ("minicnn", "minicnn-reference", "pytorch", "pytorch-channels-last", "dezero")
+ON_GPU = ("pytorch", "minicnn", "minicnn-captured", "pytorch-channels-last")
 _PACKAGE = {"minicnn": "minicnn", "pytorch": "torch", "dezero": "dezero"}
 
 
@@ -32,17 +34,19 @@ def is_installed(engine: str) -> bool:
 class TorchLike:
     """minicnn or PyTorch: the very same code runs on both, which is the point of sharing an API."""
 
-    def __init__(self, engine: str, workload: Workload, threads: int):
+    losses = 3  # steps whose losses are compared
+
+    def __init__(self, engine: str, workload: Workload, threads: int, device: str = "cpu"):
         self.engine, self.workload = engine, workload
         self.lib = importlib.import_module(package_of(engine))
         self.nn = importlib.import_module(f"{package_of(engine)}.nn")
         optim = importlib.import_module(f"{package_of(engine)}.optim")
         self.lib.set_num_threads(threads)
         self.lib.manual_seed(0)
-        self.model = workload.network(self.nn)
+        self.model = workload.network(self.nn).to(device)
         self.loss = self.nn.CrossEntropyLoss()
         x, target = workload.data()
-        self.x, self.target = self.lib.from_numpy(x), self.lib.from_numpy(target)
+        self.x, self.target = (self.lib.from_numpy(a).to(device) for a in (x, target))
         if engine == "pytorch-channels-last":
             self.model = self.model.to(memory_format=self.lib.channels_last)
             self.x = self.x.to(memory_format=self.lib.channels_last)
@@ -53,26 +57,37 @@ class TorchLike:
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return a copy of the model's state by name."""
-        return {name: value.numpy().copy() for name, value in self.model.state_dict().items()}
+        return {name: v.cpu().numpy().copy() for name, v in self.model.state_dict().items()}
 
     def load(self, weights: dict[str, np.ndarray]) -> None:
         """Take over another engine's state."""
         self.model.load_state_dict({n: self.lib.from_numpy(w) for n, w in weights.items()})
 
     def check(self) -> list[float]:
-        """Return values to compare: of the output, and three steps' losses without dropout."""
-        drops = [m for m in self.model.modules() if isinstance(m, self.nn.Dropout)]
-        rates = [m.p for m in drops]
-        for m in drops:
-            m.p = 0.0
+        """Return values to compare: of the output, and some steps' losses without dropout."""
+        with self.without_dropout():
+            steps = self.losses if self.workload.training else 0
+            return [*self.output(), *(float(self.step()) for _ in range(steps))]
+
+    def output(self) -> list[float]:
+        """Return values of the output to compare."""
         with self.lib.no_grad():
-            y = self.model(self.x).numpy().astype(np.float64)
-        found = [float(np.abs(y).sum()), float(y[0, 0]), float(y[-1, -1])]
-        if self.workload.training:
-            found += [self.step() for _ in range(3)]
-        for m, p in zip(drops, rates, strict=True):
+            y = self.model(self.x).cpu().numpy().astype(np.float64)
+        return [float(np.abs(y).sum()), float(y[0, 0]), float(y[-1, -1])]
+
+    def dropouts(self) -> list[Any]:
+        """Return the model's dropout layers."""
+        return [m for m in self.model.modules() if isinstance(m, self.nn.Dropout)]
+
+    @contextlib.contextmanager
+    def without_dropout(self) -> Iterator[None]:
+        """Drop nothing inside: each engine draws its own masks."""
+        rates = [(m, m.p) for m in self.dropouts()]
+        for m, _ in rates:
+            m.p = 0.0
+        yield
+        for m, p in rates:
             m.p = p
-        return found
 
     def step(self) -> float:
         """Do once what is timed; return the loss."""
@@ -148,11 +163,12 @@ class Fed(TorchLike):
         return super().step()
 
 
-def make(engine: str, name: str, threads: int) -> Any:
+def make(engine: str, name: str, threads: int, device: str = "cpu", precision: str = "") -> Any:
     """Return the engine, ready for a workload, or for an operation ("operation:forward").
 
     "cifar@256" is a workload with another batch size; "cifar+2" is fed by a loader with
-    augmentation and two workers, "cifar+0" by one without workers.
+    augmentation and two workers, "cifar+0" by one without workers. With a precision, the engine is
+    one of `ON_GPU`.
     """
     case, colon, direction = name.partition(":")
     if colon:
@@ -164,10 +180,11 @@ def make(engine: str, name: str, threads: int) -> Any:
             return TimedOptimizer(lib, optim, case)
         return Timed(lib, functional, OPERATIONS[case], direction == "backward")
     name, _, workers = name.partition("+")
-    name, _, batch = name.partition("@")
-    workload = WORKLOADS[name]
-    if batch:
-        workload = dataclasses.replace(workload, batch=int(batch))
+    workload = named(name)
+    if precision:
+        from .precision_engine import Precise
+
+        return Precise(engine, workload, device, precision)
     if workers:
         return Fed(workload, threads, int(workers))
     if engine == "dezero":

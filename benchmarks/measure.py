@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from .engines import ENGINES, is_installed
 
 PAUSE = 0.03  # seconds between turns, so that the last engine's idle threads have stopped spinning
 WARM_UP = 0.5  # seconds of steps, at least three, before anything counts
+PATIENCE = 150  # seconds that a process may take for one answer
+
+# How far outputs and the first loss, and later losses, may lie from the first engine's, relative to
+# the larger of its value and 1. TF32 and float16 keep 11 bits, float32 keeps 24. After a step Adam
+# has turned a rounding error of a gradient near zero into a whole step; by the sixth, where the
+# precisions of a GPU are compared, ResNet-20's losses lie up to 0.3 apart in float16.
+TOLERANCES = {"": (1e-3, 2e-2), "fp32": (1e-3, 0.1), "tf32": (1e-2, 0.5), "mixed": (1e-2, 0.5)}
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one process runs: an engine, a workload (see `engines.make`), and how many threads."""
+    """What one process runs: an engine and a workload (see `engines.make`), where, and how."""
 
     engine: str
     workload: str
     threads: int
+    device: str = "cpu"
+    precision: str = ""
 
 
-class Disagreement(Exception):
+class Failed(Exception):
+    """An engine could not do what it was asked."""
+
+
+class Disagreement(Failed):
     """Two engines gave different results for the same workload, so timing them means nothing."""
 
 
@@ -38,7 +55,7 @@ class Process:
         variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         environment = {**os.environ, **{name: str(case.threads) for name in variables}}
         self.case = case
-        arguments = [case.engine, case.workload, str(case.threads)]
+        arguments = [str(value) for value in astuple(case)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", *arguments],
             stdin=subprocess.PIPE,
@@ -46,50 +63,102 @@ class Process:
             text=True,
             env=environment,
         )
+        self.turn = 1  # steps
+        self.seconds: list[float] = []
+        self.memory = 0  # bytes
+
+    def make(self) -> None:
+        """Wait until the process has started, and have it make its engine."""
         self._answer()
+        self.ask("make")
 
     def ask(self, command: str) -> dict[str, Any]:
         """Send a command and wait for its answer."""
         assert self.process.stdin is not None
-        print(command, file=self.process.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and `_answer` says so
+            print(command, file=self.process.stdin, flush=True)
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
+        timer = threading.Timer(PATIENCE, self.process.kill)
+        timer.start()
         line = self.process.stdout.readline()
+        timer.cancel()
         if not line:
-            raise RuntimeError(f"{self.case}: the process ended with code {self.process.wait()}")
-        return json.loads(line)
+            code = self.process.wait()
+            raise Failed(f"its process ended with code {code}, or gave no answer in {PATIENCE} s")
+        answer = json.loads(line)
+        if "failed" in answer:
+            raise Failed(answer["failed"])
+        return answer
+
+    def warm_up(self) -> None:
+        """Run the engine until it is warm, and note how many steps make a turn of some 0.2 s."""
+        seconds: list[float] = []
+        while sum(seconds) < WARM_UP or len(seconds) < 5:
+            seconds += self.ask("steps 1" if len(seconds) < 5 else "steps 5")["seconds"]
+        self.turn = max(1, min(50, round(0.2 / statistics.median(seconds))))
+
+    def measure(self) -> None:
+        """Take one turn."""
+        time.sleep(PAUSE)
+        self.ask("steps 1")  # the first after a pause finds cold caches; it does not count
+        answer = self.ask(f"steps {self.turn}")
+        self.seconds += answer["seconds"]
+        self.memory = answer["memory"]
 
     def close(self) -> None:
         """End the process."""
-        if self.process.poll() is None:
-            self.process.communicate("quit\n")
+        self.process.communicate("quit\n")
 
 
-def measure(cases: dict[str, Case], steps: int, compare: bool = True) -> dict[str, Any]:
+def measure(
+    cases: dict[str, Case],
+    steps: int,
+    compare: bool = True,
+    until: float = math.inf,
+    failed: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """Return {label: {"seconds": [...], "memory": bytes}} for at least `steps` steps each.
 
     With `compare`, all cases must be of one workload; they start from the same weights, and their
-    outputs and first losses must agree.
+    outputs and first losses must agree. After `time.monotonic()` has reached `until`, no turns are
+    added to the first two. What fails raises `Failed`; with `failed`, it is left out, and the
+    reason put there.
     """
-    processes = {label: Process(case) for label, case in cases.items()}
+    processes: dict[str, Process] = {}
     try:
+        for label, case in cases.items():  # all start at once, and from then on take turns
+            processes[label] = Process(case)
+        _each(processes, Process.make, failed)
         if compare:
-            _agree(list(processes.values()))
-        turns = {label: _warm_up(p) for label, p in processes.items()}
-        results: dict[str, Any] = {label: {"seconds": []} for label in processes}
-        while any(len(r["seconds"]) < steps for r in results.values()):
-            for label, p in processes.items():
-                time.sleep(PAUSE)
-                p.ask("steps 1")  # the first after a pause finds cold caches; it does not count
-                answer = p.ask(f"steps {turns[label]}")
-                results[label]["seconds"] += answer["seconds"]
-                results[label]["memory"] = answer["memory"]
-        return results
+            _agree(processes, failed)
+        _each(processes, Process.warm_up, failed)
+        while any(_too_few(p.seconds, steps, until) for p in processes.values()):
+            _each(processes, Process.measure, failed)
+        return {n: {"seconds": p.seconds, "memory": p.memory} for n, p in processes.items()}
     finally:
         for p in processes.values():
             p.close()
+
+
+def _too_few(seconds: list[float], steps: int, until: float) -> bool:
+    return len(seconds) < 2 or (len(seconds) < steps and time.monotonic() < until)
+
+
+def _each(
+    processes: dict[str, Process], do: Callable[[Process], Any], failed: dict[str, str] | None
+) -> None:
+    """Have each process do something; with `failed`, those that cannot are ended and noted."""
+    for label, p in list(processes.items()):
+        try:
+            do(p)
+        except Failed as reason:
+            if failed is None:
+                raise
+            failed[label] = str(reason)
+            processes.pop(label).close()
 
 
 def engines_side_by_side(
@@ -100,38 +169,39 @@ def engines_side_by_side(
     return summarise(measure(cases, steps))
 
 
-def _agree(processes: list[Process]) -> None:
+def _agree(processes: dict[str, Process], failed: dict[str, str] | None = None) -> None:
     """Give all engines the first one's weights, and compare outputs and first losses.
 
-    The first four values are of the outputs, and the first loss. After it the optimizer has moved
-    the weights, and Adam turns a rounding error of a gradient near zero into a whole step.
+    The first four values are of the outputs, and the first loss.
     """
-    if ":" not in processes[0].case.workload:
-        _share_weights(processes)
-    expected = processes[0].ask("check")["values"]
-    for p in processes[1:]:
+    if any(":" not in p.case.workload for p in processes.values()):
+        _share_weights(processes, failed)
+    first: list[Any] = []
+
+    def compare(p: Process) -> None:
         found = p.ask("check")["values"]
-        for i, (a, b) in enumerate(zip(expected, found, strict=True)):
-            if abs(a - b) > (1e-3 if i < 4 else 2e-2) * max(1.0, abs(a)):
+        first[:] = first or [p.case.engine, found]
+        near, far = TOLERANCES[p.case.precision]
+        for i, (a, b) in enumerate(zip(first[1], found, strict=True)):
+            if not abs(a - b) <= (near if i < 4 else far) * max(1.0, abs(a)):  # nor is NaN near
                 raise Disagreement(
-                    f"{processes[0].case} and {p.case} disagree: {expected} and {found}"
+                    f"{p.case.engine} and {first[0]} disagree on {p.case.workload}: "
+                    f"{found} and {first[1]}"
                 )
 
+    _each(processes, compare, failed)
 
-def _share_weights(processes: list[Process]) -> None:
+
+def _share_weights(processes: dict[str, Process], failed: dict[str, str] | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "weights.npz")
-        processes[0].ask(f"weights {path}")
-        for p in processes:
+
+        def share(p: Process) -> None:
+            if not os.path.exists(path):
+                p.ask(f"weights {path}")
             p.ask(f"load {path}")
 
-
-def _warm_up(p: Process) -> int:
-    """Run the engine until it is warm; return how many steps make a turn of some 0.2 s."""
-    seconds: list[float] = []
-    while sum(seconds) < WARM_UP or len(seconds) < 3:
-        seconds += p.ask("steps 1" if len(seconds) < 3 else "steps 5")["seconds"]
-    return max(1, min(50, round(0.2 / statistics.median(seconds))))
+        _each(processes, share, failed)
 
 
 def summarise(results: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -147,7 +217,8 @@ def summarise(results: dict[str, Any]) -> dict[str, dict[str, float]]:
     for values in summary.values():
         if base:
             values["time_over_pytorch"] = values["median_s"] / base["median_s"]
-            values["memory_over_pytorch"] = values["memory_bytes"] / base["memory_bytes"]
+            if base["memory_bytes"]:
+                values["memory_over_pytorch"] = values["memory_bytes"] / base["memory_bytes"]
     return summary
 
 

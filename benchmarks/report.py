@@ -7,22 +7,28 @@ import math
 from pathlib import Path
 from typing import Any
 
-from .workloads import WORKLOADS
+from .workloads import WORKLOADS, named
 
 
-def table(workload: str, summary: dict[str, dict[str, float]]) -> str:
-    """Return one workload's table: median, spread, and ratios to PyTorch."""
-    w = WORKLOADS[workload]
+def table(workload: str, summary: dict[str, dict[str, float]], precision: str = "float32") -> str:
+    """Return one workload's table: median, spread, images a second, and ratios to PyTorch."""
+    w = named(workload)
     kind = "training step" if w.training else "inference"
     method = w.optimizer[0] if w.training else "no gradient"
-    header = f"{'median':>10}{'middle half':>20}{'/ PyTorch':>11}{'memory':>10}{'/ PyTorch':>11}"
-    lines = [f"{w.title}: {kind}, batch {w.batch}, {method}, float32", f"  {'engine':24}{header}"]
+    header = (
+        f"{'median':>11}{'middle half':>20}{'/ PyTorch':>11}{'images/s':>10}"
+        f"{'memory':>11}{'/ PyTorch':>11}"
+    )
+    lines = [
+        f"{w.title}: {kind}, batch {w.batch}, {method}, {precision}",
+        f"  {'engine':24}{header}",
+    ]
     for engine, v in summary.items():
-        spread = f"{v['q1_s'] * 1e3:.2f} to {v['q3_s'] * 1e3:.2f}"
+        spread = f"{v['q1_s'] * 1e3:.3f} to {v['q3_s'] * 1e3:.3f}"
         time, memory = (_ratio(v, f"{kind}_over_pytorch") for kind in ("time", "memory"))
         lines.append(
-            f"  {engine:24}{v['median_s'] * 1e3:>7.2f} ms{spread:>20}{time:>11}"
-            f"{v['memory_bytes'] / 2**20:>6.0f} MiB{memory:>11}"
+            f"  {engine:24}{v['median_s'] * 1e3:>8.3f} ms{spread:>20}{time:>11}"
+            f"{w.batch / v['median_s']:>10.0f}{v['memory_bytes'] / 2**20:>7.0f} MiB{memory:>11}"
         )
     return "\n".join(lines)
 
@@ -47,21 +53,24 @@ def save_json(path: str, machine: dict[str, Any], found: dict[str, Any]) -> None
     Path(path).write_text(json.dumps({"machine": machine, **found}, indent=1) + "\n")
 
 
-def save_plot(path: str, machine: dict[str, Any], results: dict[str, Any]) -> None:
-    """Draw the ratio of each engine's time to PyTorch's, a group of bars for each workload."""
+COLOURS = {
+    "minicnn": "#2a6f97",
+    "minicnn-captured": "#7fb7d6",
+    "pytorch-channels-last": "#b0b0b0",
+    "dezero": "#d98e3f",
+}
+
+
+def save_plot(path: str, title: str, results: dict[str, Any]) -> None:
+    """Draw the ratio of each engine's time to PyTorch's, a group of bars for each row's name."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     results = {n: s for n, s in results.items() if "pytorch" in s}
-    if not results:
+    engines = [e for e in COLOURS if any(e in s for s in results.values())]
+    if not engines:
         print("no plot: it shows times over PyTorch's, which were not measured")
         return
-    engines = [
-        e
-        for e in ("minicnn", "pytorch-channels-last", "dezero")
-        if any(e in s for s in results.values())
-    ]
-    colours = {"minicnn": "#2a6f97", "pytorch-channels-last": "#b0b0b0", "dezero": "#d98e3f"}
     figure = Figure(figsize=(9, 0.62 * len(results) + 1.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -74,19 +83,20 @@ def save_plot(path: str, machine: dict[str, Any], results: dict[str, Any]) -> No
         ]
         places = [row + (i - (len(engines) - 1) / 2) * thickness for row, _ in rows]
         bars = axes.barh(
-            places, [r for _, r in rows], thickness * 0.9, label=engine, color=colours[engine]
+            places, [r for _, r in rows], thickness * 0.9, label=engine, color=COLOURS[engine]
         )
         axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_yticks(range(len(results)), [WORKLOADS[n].title for n in results])
+    axes.set_yticks(range(len(results)), list(results))
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlim(left=0.3)
-    ticks = (0.3, 0.5, 1, 2, 5)
+    left = min(0.3, *(0.8 * s[e]["time_over_pytorch"] for s in results.values() for e in s))
+    axes.set_xlim(left=left)
+    ticks = [t for t in (0.1, 0.3, 0.5, 1, 2, 5) if t >= left]
     axes.set_xticks(ticks, [str(t) for t in ticks])
     axes.minorticks_off()
     axes.set_xlabel("time over PyTorch's (left of the line is faster)")
-    axes.set_title(f"{machine['processor']}, {machine['cores']} cores", fontsize=10)
+    axes.set_title(title, fontsize=10)
     axes.legend(fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ A training step is zero_grad, forward, loss, backward and the optimizer's step, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,3 +50,9 @@ WORKLOADS = {
         "ResNet-20, batch 1", networks.resnet20, (3, 32, 32), 1, ADAM, False
     ),
 }
+
+
+def named(name: str) -> Workload:
+    """Return a workload by its name; "cifar@256" is one with another batch size."""
+    name, _, batch = name.partition("@")
+    return replace(WORKLOADS[name], batch=int(batch)) if batch else WORKLOADS[name]
