@@ -453,12 +453,12 @@ np.testing.assert_allclose(means[adamw][-1], 0.998**300, atol=0.06)
 # %% [markdown]
 # ## On a network
 #
-# A small convolutional network, the shipped digits (or MNIST, halved to 14 × 14, where
+# A small convolutional network, the shipped digits (or Fashion-MNIST, halved to 14 × 14, where
 # `MINICNN_DATA` has it), three epochs, and a range of learning rates for each optimizer. The same
 # weights and the same batches every time.
 
 # %%
-Images = available("mnist", "digits")
+Images = available("fashion-mnist", "digits")
 data = Images(train=True)
 rows = range(min(len(data), 2000))
 images = torch.stack([data[i][0] for i in rows])
