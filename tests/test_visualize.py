@@ -114,13 +114,22 @@ def test_mistakes_come_in_the_order_of_their_confidence():
     figure = visualize.mistakes(x, shares, np.array([0, 0, 0, 0]), ["cat", "dog"], most=2)
     assert [a.get_title() for a in figure.axes] == ["cat → dog (90%)", "cat → dog (80%)"]
     assert [a.images[0].get_array()[0, 0] for a in figure.axes] == [0.0, 0.75]
-    assert "2 of 3 mistakes" in figure.get_suptitle()
+    assert "2 of 3 mistakes" in figure.get_suptitle().replace("\n", " ")
 
 
 def test_mistakes_stand_in_as_many_columns_as_asked_for():
     shares = np.array([[0.1, 0.9]] * 3)
     figure = visualize.mistakes(np.zeros((3, 1, 2, 2)), shares, np.zeros(3, int), columns=2)
     assert figure.axes[0].get_gridspec().get_geometry() == (2, 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_the_title_fits_above_few_mistakes(count):
+    shares = np.full((count, 2), [0.0, 1.0])
+    figure = visualize.mistakes(np.zeros((count, 1, 2, 2)), shares, np.zeros(count, int))
+    figure.canvas.draw()
+    title = figure._suptitle.get_window_extent()
+    assert title.x0 >= 0 and title.x1 <= figure.bbox.x1
 
 
 def test_no_mistakes_are_no_picture():

@@ -70,7 +70,8 @@ class Recording:
         self.folder = folder
         self.result = result
         self.events: list[dict[str, Any]] = result["events"]
-        self._step, self._arrays = 0, {}  # type: ignore[var-annotated]
+        self._step = 0
+        self._arrays: dict[str, np.ndarray] = {}
 
     def array(self, event: dict[str, Any]) -> np.ndarray:
         """Return the values of an event."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..tensor import Tensor
 from .figure import new_figure
 
 RIGHT, WRONG = "#1a7a3c", "#b3261e"
+LETTERS = 12  # of a title, to an inch
 
 
 def images(
@@ -42,7 +44,9 @@ def images(
         raise ArgumentError("visualize.images: there is no picture to draw")
     columns = min(columns, len(x))
     rows = math.ceil(len(x) / columns)
-    figure = new_figure(max(1.25 * columns, 3), 1.45 * rows + (0.4 if title else 0))
+    width = max(1.25 * columns, 3)
+    above = textwrap.wrap(title or "", int(LETTERS * width))  # a few pictures are narrow
+    figure = new_figure(width, 1.45 * rows + (0.2 + 0.2 * len(above) if above else 0))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for place in axes:
         place.axis("off")
@@ -50,8 +54,8 @@ def images(
         axes[i].imshow(picture.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=1)
         if titles is not None:
             axes[i].set_title(titles[i], fontsize=8, color=colours[i] if colours else "#222222")
-    if title:
-        figure.suptitle(title, fontsize=11)
+    if above:
+        figure.suptitle("\n".join(above), fontsize=11)
     return figure
 
 
