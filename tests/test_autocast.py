@@ -4,13 +4,14 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 
 import minicnn
 import minicnn.nn.functional as F
 from minicnn import nn
 from minicnn.autograd import RULES
 from minicnn.errors import AutocastError, DeviceError, UnsupportedError
+
+torch = pytest.importorskip("torch")
 
 HALF = minicnn.float16
 

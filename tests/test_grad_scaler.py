@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
 import minicnn
 from minicnn import nn, optim
 from minicnn.amp import GradScaler
 from minicnn.errors import DeviceError, ScalerError, UnsupportedError
+
+torch = pytest.importorskip("torch")
 
 OPTIONS = {"init_scale": 8.0, "growth_interval": 3}
 OPTIMIZERS = {
