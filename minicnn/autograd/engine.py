@@ -260,8 +260,11 @@ def _sum_to(g: Any, shape: tuple[int, ...], name: str) -> Any:
             "an input "
             f"of shape {shape}"
         )
-    axes = tuple(i for i, n in enumerate(padded) if n == 1 and g.array.shape[i] != 1)
-    return (g.sum(axes, keepdim=True) if axes else g).reshape(shape)
+    added = g.array.ndim - len(shape)  # dimensions that the input did not have
+    if added:
+        g = g.sum(tuple(range(added)))
+    axes = tuple(i for i, n in enumerate(shape) if n != g.array.shape[i])
+    return g.sum(axes, keepdim=True) if axes else g
 
 
 # A gradient on its way, and whether its array belongs to it alone, so that it may be added to.

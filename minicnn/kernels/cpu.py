@@ -1,8 +1,8 @@
 """Convolution tuned for NumPy on a CPU: the same results as `reference.py`, several times faster.
 
-No single way is the fastest for one channel and for 512, for images of 224 x 224 and of 2 x 2. The
-tables below say which is taken: the first that fits. Each has its reasons, and what it gains, in
-its own file:
+No single way is the fastest for one channel and for 512, for images of 224 x 224 and of 2 x 2.
+`WAYS` says which is taken: the first that fits. Each has its reasons, and what it gains, in its own
+file:
 
 * `cpu_batch_last`: few channels, in a layout of their own;
 * `cpu_depthwise`: one channel a group, no matrices at all;
@@ -17,6 +17,7 @@ takes its own way through the tables.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
@@ -33,6 +34,7 @@ from .layout import (
     filters_last,
     in_float32,
     is_batch_last,
+    windows_of,
 )
 from .reference import output_hw
 
@@ -48,10 +50,10 @@ def conv2d(
     b: np.ndarray | None = None,
 ) -> np.ndarray:
     """See `reference.conv2d`."""
-    out_hw = output_hw(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    windows = Windows(out_hw, w.shape[2:], stride, padding, dilation)
-    t = Convolution(len(x), w.shape[1], len(w), groups, x.shape[2:], windows, is_batch_last(x))
-    return _first(CONVOLVE, t)(x, w, b, t)
+    options = (w.shape[2:], stride, padding, dilation)
+    sizes = (len(x), w.shape[1], len(w), groups, x.shape[2:])
+    way, t = _way("convolve", sizes, None, options, is_batch_last(x))
+    return way(x, w, b, t)
 
 
 @in_float32
@@ -65,9 +67,10 @@ def conv2d_input_grad(
     groups: int,
 ) -> np.ndarray:
     """See `reference.conv2d_input_grad`."""
-    windows = Windows(dy.shape[2:], w.shape[2:], stride, padding, dilation)
-    t = Convolution(len(dy), w.shape[1], len(w), groups, input_hw, windows, is_batch_last(dy))
-    return _first(INPUT_GRAD, t)(dy, w, t)
+    options = (w.shape[2:], stride, padding, dilation)
+    sizes = (len(dy), w.shape[1], len(w), groups, input_hw)
+    way, t = _way("input_grad", sizes, dy.shape[2:], options, is_batch_last(dy))
+    return way(dy, w, t)
 
 
 @in_float32
@@ -81,10 +84,20 @@ def conv2d_weight_grad(
     groups: int,
 ) -> np.ndarray:
     """See `reference.conv2d_weight_grad`."""
-    windows = Windows(dy.shape[2:], kernel_hw, stride, padding, dilation)
-    c, f = x.shape[1] // groups, dy.shape[1]
-    t = Convolution(len(x), c, f, groups, x.shape[2:], windows, is_batch_last(dy))
-    return _first(WEIGHT_GRAD, t)(dy, x, t)
+    options = (kernel_hw, stride, padding, dilation)
+    sizes = (len(x), x.shape[1] // groups, dy.shape[1], groups, x.shape[2:])
+    way, t = _way("weight_grad", sizes, dy.shape[2:], options, is_batch_last(dy))
+    return way(dy, x, t)
+
+
+@functools.lru_cache(1024)
+def _way(
+    kernel: str, sizes: Any, out_hw: Pair | None, options: Any, is_last: bool
+) -> tuple[Callable[..., np.ndarray], Convolution]:
+    """Return the first way that fits, and what it fits; the next step will ask for the same."""
+    out_hw = output_hw(sizes[-1], *options) if out_hw is None else out_hw
+    t = Convolution(*sizes, windows_of(out_hw, *options), is_last)
+    return next(way for fits, way in WAYS[kernel] if fits(t)), t
 
 
 def _gather(dy: np.ndarray, w: np.ndarray, t: Convolution) -> np.ndarray:
@@ -180,29 +193,27 @@ def _always(t: Convolution) -> bool:
     return True
 
 
-def _first(ways: Any, t: Convolution) -> Callable[..., np.ndarray]:
-    return next(way for fits, way in ways if fits(t))
-
-
-CONVOLVE = (
-    (cpu_batch_last.begins, cpu_batch_last.convolve),
-    (cpu_depthwise.fits, cpu_depthwise.convolve),
-    (cpu_winograd.fits, cpu_winograd.convolve),
-    (cpu_taps.fits, cpu_taps.convolve),
-    (_always, cpu_columns.convolve),
-)
-INPUT_GRAD = (
-    (cpu_batch_last.folds, cpu_batch_last.input_grad),
-    (cpu_depthwise.fits, cpu_depthwise.input_grad),
-    (_gathers_by_winograd, _gather),
-    (cpu_taps.fits, cpu_taps.input_grad),
-    (_is_dense, _gather),
-    (_always, _gather_phases),
-)
-WEIGHT_GRAD = (
-    (cpu_batch_last.goes_on, cpu_batch_last.weight_grad),
-    (cpu_depthwise.fits, cpu_depthwise.weight_grad),
-    (cpu_winograd.fits_weight_grad, cpu_winograd.weight_grad),
-    (cpu_taps.fits, cpu_taps.weight_grad),
-    (_always, cpu_columns.weight_grad),
-)
+WAYS: dict[str, tuple[tuple[Callable[..., bool], Callable[..., Any]], ...]] = {
+    "convolve": (
+        (cpu_batch_last.begins, cpu_batch_last.convolve),
+        (cpu_depthwise.fits, cpu_depthwise.convolve),
+        (cpu_winograd.fits, cpu_winograd.convolve),
+        (cpu_taps.fits, cpu_taps.convolve),
+        (_always, cpu_columns.convolve),
+    ),
+    "input_grad": (
+        (cpu_batch_last.folds, cpu_batch_last.input_grad),
+        (cpu_depthwise.fits, cpu_depthwise.input_grad),
+        (_gathers_by_winograd, _gather),
+        (cpu_taps.fits, cpu_taps.input_grad),
+        (_is_dense, _gather),
+        (_always, _gather_phases),
+    ),
+    "weight_grad": (
+        (cpu_batch_last.goes_on, cpu_batch_last.weight_grad),
+        (cpu_depthwise.fits, cpu_depthwise.weight_grad),
+        (cpu_winograd.fits_weight_grad, cpu_winograd.weight_grad),
+        (cpu_taps.fits, cpu_taps.weight_grad),
+        (_always, cpu_columns.weight_grad),
+    ),
+}

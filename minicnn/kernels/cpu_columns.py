@@ -41,6 +41,9 @@ def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution)
     filters = filter_matrix(w)  # (K, F)
     strips = _fits_strips(t, FEW_ROWS)
     see = _strip if strips else _columns
+    if b is not None:
+        row_of_b = np.empty((windows.out_hw[1], t.f), x.dtype)  # long runs are added faster
+        row_of_b[...] = b
 
     def piece(images: slice, rows: slice) -> None:
         for g in range(t.groups):
@@ -49,8 +52,8 @@ def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution)
             _multiply(seen, own, pixels(_group(y[images, :, rows], g, t.groups)))
         if b is not None:
             band = pixels(y[images, :, rows])
-            band = band.reshape(*band.shape[:2], -1)  # long runs
-            band += np.broadcast_to(b, (windows.out_hw[1], t.f)).reshape(-1)
+            band = band.reshape(*band.shape[:2], -1)
+            band += row_of_b.reshape(-1)
 
     each(piece, _blocks(t, strips, x.itemsize))
     return y

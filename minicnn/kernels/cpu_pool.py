@@ -34,6 +34,7 @@ from .layout import (
     cut,
     in_float32,
     is_batch_last,
+    windows_of,
     workspace,
 )
 
@@ -56,7 +57,7 @@ def max_pool2d(
         x = x.swapaxes(0, 1)
         y, winner = max_pool2d(x, kernel, stride, padding, dilation, out_hw)
         return y.swapaxes(0, 1), winner.swapaxes(0, 1)
-    windows = Windows(out_hw, kernel, stride, padding, dilation)
+    windows = windows_of(out_hw, kernel, stride, padding, dilation)
     small = np.min_scalar_type(kernel[0] * kernel[1])  # a byte for all but giant windows
     y = channels_last((*x.shape[:2], *out_hw), x.dtype)
     winner = channels_last(y.shape, small)
@@ -169,7 +170,7 @@ def max_pool2d_input_grad(
         dy, winner = dy.swapaxes(0, 1), winner.swapaxes(0, 1)
         dx = max_pool2d_input_grad(dy, winner, input_hw, kernel, stride, padding, dilation)
         return dx.swapaxes(0, 1)
-    windows = Windows(dy.shape[2:], kernel, stride, padding, dilation)
+    windows = windows_of(dy.shape[2:], kernel, stride, padding, dilation)
     dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
     bits = np.dtype(f"i{dy.itemsize}")
     tournament = _is_tournament(windows, input_hw)
@@ -203,7 +204,7 @@ def avg_pool2d(
     """y: the sum of each window over `divisor`."""
     if is_batch_last(x):
         return avg_pool2d(x.swapaxes(0, 1), kernel, stride, padding, out_hw, divisor).swapaxes(0, 1)
-    windows = Windows(out_hw, kernel, stride, padding)
+    windows = windows_of(out_hw, kernel, stride, padding)
     y = channels_last((*x.shape[:2], *out_hw), x.dtype)
 
     def block(images: slice) -> None:
@@ -228,7 +229,7 @@ def avg_pool2d_input_grad(
         dy = dy.swapaxes(0, 1)
         dx = avg_pool2d_input_grad(dy, input_hw, kernel, stride, padding, divisor)
         return dx.swapaxes(0, 1)
-    windows = Windows(dy.shape[2:], kernel, stride, padding)
+    windows = windows_of(dy.shape[2:], kernel, stride, padding)
     dx = channels_last((*dy.shape[:2], *input_hw), dy.dtype)
 
     def block(images: slice) -> None:

@@ -149,11 +149,17 @@ class Windows:
     ):
         self.out_hw, self.kernel, self.stride = out_hw, kernel, stride
         self.padding, self.dilation = padding, dilation
+        self._seen: dict[Pair, tuple[Pair, Pair]] = {}
 
     def rectangle(self, rows: slice | None = None) -> tuple[Pair, Pair]:
         """Return what the windows of output `rows` see: ((first, end) row, (first, end) column)."""
-        spans = [(rows.start, rows.stop) if rows else (0, self.out_hw[0]), (0, self.out_hw[1])]
-        edges = []
+        span = (0, self.out_hw[0]) if rows is None else (rows.start, rows.stop)
+        if span not in self._seen:
+            self._seen[span] = self._rectangle(span)
+        return self._seen[span]
+
+    def _rectangle(self, rows: Pair) -> tuple[Pair, Pair]:
+        spans, edges = [rows, (0, self.out_hw[1])], []
         for axis, (start, stop) in enumerate(spans):
             origin, stride = -self.padding[axis][0], self.stride[axis]
             reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
@@ -164,6 +170,14 @@ class Windows:
         """Yield (i, j, y, x): the slices of `rectangle(rows)` that lie under tap (i, j)."""
         out = (rows.stop - rows.start, self.out_hw[1]) if rows else self.out_hw
         return taps(self.kernel, self.stride, self.dilation, out)
+
+
+@functools.lru_cache(1024)
+def windows_of(
+    out_hw: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)
+) -> Windows:
+    """Return `Windows`, the same ones for the same sizes: the next step will ask for them again."""
+    return Windows(out_hw, kernel, stride, padding, dilation)
 
 
 class Convolution(NamedTuple):
@@ -203,11 +217,17 @@ class Convolution(NamedTuple):
         return (self.f, self.c, *self.windows.kernel)
 
 
-def _overlap(size: int, start: int, stop: int) -> tuple[slice, slice]:
-    """Return where [start, stop) meets the image [0, size): slices of the image and of the cut."""
-    low = min(max(start, 0), size)
-    high = max(min(stop, size), low)
-    return slice(low, high), slice(low - start, high - start)
+@functools.lru_cache(1024)
+def _overlap(hw: Pair, rectangle: tuple[Pair, Pair]) -> tuple[slice, slice, slice, slice, Pair]:
+    """Return where a rectangle meets an image: (rows, columns) of each of them, and its size."""
+    inside, own = [], []
+    for length, (start, stop) in zip(hw, rectangle, strict=True):
+        low = min(max(start, 0), length)
+        high = max(min(stop, length), low)
+        inside.append(slice(low, high))
+        own.append(slice(low - start, high - start))
+    (top, bottom), (left, right) = rectangle
+    return inside[0], inside[1], own[0], own[1], (bottom - top, right - left)
 
 
 def cut(x: np.ndarray, rectangle: tuple[Pair, Pair], fill: float = 0.0) -> np.ndarray:
@@ -216,16 +236,13 @@ def cut(x: np.ndarray, rectangle: tuple[Pair, Pair], fill: float = 0.0) -> np.nd
     The result's channels are adjacent in memory. It is a view of `x` where that is so already, and
     else lies in a workspace of its own for each kind of rectangle: its border is filled only once.
     """
-    b, c, height, width = x.shape
-    (top, bottom), (left, right) = rectangle
-    rows, own_rows = _overlap(height, top, bottom)
-    columns, own_columns = _overlap(width, left, right)
+    rows, columns, own_rows, own_columns, size = _overlap(x.shape[2:], rectangle)
     inside = x[:, :, rows, columns]
-    size = (bottom - top, right - left)
     if inside.shape[2:] == size and inside.strides[1] == x.itemsize:
         return inside
+    b, c = x.shape[:2]
     edges = (own_rows.start, own_rows.stop, own_columns.start, own_columns.stop)
-    piece = workspace(("cut", c, *size, *edges, fill), (b, *size, c), x.dtype, fill)
+    piece = workspace(("cut", c, size, edges, fill), (b, *size, c), x.dtype, fill)
     piece = piece.transpose(0, 3, 1, 2)
     own = piece[:, :, own_rows, own_columns]
     if x.strides[1] == x.itemsize or c > FEW_CHANNELS:
@@ -242,16 +259,14 @@ def adding_into(dx: np.ndarray, rectangle: tuple[Pair, Pair]) -> Iterator[np.nda
 
     The adjoint of `cut`. The array given is a view of `dx` where the rectangle lies within it.
     """
-    (top, bottom), (left, right) = rectangle
-    rows, own_rows = _overlap(dx.shape[2], top, bottom)
-    columns, own_columns = _overlap(dx.shape[3], left, right)
+    rows, columns, own_rows, own_columns, size = _overlap(dx.shape[2:], rectangle)
     inside = dx[:, :, rows, columns]
-    if inside.shape[2:] == (bottom - top, right - left):
+    if inside.shape[2:] == size:
         dx[...] = 0
         yield inside
         return
     b, c = dx.shape[:2]
-    total = workspace("total", (b, bottom - top, right - left, c), dx.dtype)
+    total = workspace("total", (b, *size, c), dx.dtype)
     total[...] = 0
     total = total.transpose(0, 3, 1, 2)
     yield total

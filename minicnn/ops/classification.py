@@ -147,9 +147,11 @@ def _same_weight_dtype(name: str, input: Tensor, weight: Tensor | None) -> None:
 
 def _as_rows(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return input (N, C, ...) as (M, C) and its labels as (M,), M the number of labels."""
+    if input.ndim == 2:
+        return input, target.to(np.int64)
     rows = input.movedim(1, -1) if input.ndim > 2 else input
     classes = input.shape[1 if input.ndim > 1 else 0]
-    return rows.reshape(target.numel(), classes), target.reshape(-1).to("int64")
+    return rows.reshape(target.numel(), classes), target.reshape(-1).to(np.int64)
 
 
 def _shaped(loss: Tensor, input: Tensor, target: Tensor) -> Tensor:

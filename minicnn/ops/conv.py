@@ -243,7 +243,8 @@ def _convolve(
     x = as_images(name, input, axes)
     check_convolution(name, input, weight, bias, groups, axes)
     f, c, *kernel = weight.shape
-    check_channels(name, input, weight, bias, (c * groups, f), axes)
+    bias_shape = None if bias is None else bias.shape
+    check_channels(name, input.shape, weight.shape, bias_shape, (c * groups, f), axes)
     w = weight if axes == 2 else weight.reshape((f, c, 1, *kernel))
     stride = per_axis(name, "stride", options[0], axes, 1)
     dilation = per_axis(name, "dilation", options[2], axes, 1)
@@ -266,7 +267,8 @@ def _transpose(
     x = as_images(name, input, axes)
     check_convolution(name, input, weight, bias, groups, axes)
     c, f, *kernel = weight.shape
-    check_channels(name, input, weight, bias, (c, f * groups), axes)
+    bias_shape = None if bias is None else bias.shape
+    check_channels(name, input.shape, weight.shape, bias_shape, (c, f * groups), axes)
     w = weight if axes == 2 else weight.reshape((c, f, 1, *kernel))
     least = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1}
     stride, padding, extra, dilation = (

@@ -30,10 +30,15 @@ class Linear(Op):
         return matmul(dy, w)
 
     def dw(self, dy: Tensor, x: Tensor) -> Tensor:
-        return MatMul()(dy.reshape(-1, dy.shape[-1]).T, x.reshape(-1, x.shape[-1]))
+        return MatMul()(_rows(dy).T, _rows(x))
 
     def db(self, dy: Tensor) -> Tensor:
         return dy
+
+
+def _rows(x: Tensor) -> Tensor:
+    """Return x (..., I) as a matrix."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 @runs_in("lower")

@@ -7,6 +7,7 @@ ones on images of one row.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ..errors import DTypeError, ShapeError, UnsupportedError
@@ -14,6 +15,8 @@ from ..kernels.geometry import Padding, Pair, output_size, same_padding
 from ..tensor import Tensor, check_tensor
 
 __all__: list[str] = []
+
+SIZES = 1024  # of sizes that were in order, so many are remembered: the next step has the same
 
 
 def per_axis(name: str, option: str, value: Any, axes: int, least: int) -> Pair:
@@ -23,6 +26,10 @@ def per_axis(name: str, option: str, value: Any, axes: int, least: int) -> Pair:
     """
     if type(value) is int and value >= least:  # nearly always
         return (value if axes == 2 else least), value
+    if type(value) is tuple and len(value) == axes == 2:  # a layer's
+        rows, columns = value
+        if type(rows) is type(columns) is int and rows >= least <= columns:
+            return value
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if len(numbers) == 1:
         numbers *= axes
@@ -45,7 +52,9 @@ def symmetric(padding: Pair) -> Padding:
 
 def as_images(name: str, input: Any, axes: int) -> Tensor:
     """Return `input` as (N, C, H, W): with a batch of one if it has none, and H = 1 if axes = 1."""
-    if check_tensor(input, name).ndim not in (axes + 1, axes + 2):
+    if check_tensor(input, name).ndim == axes + 2 == 4:  # nearly always
+        return input
+    if input.ndim not in (axes + 1, axes + 2):
         letters = "C, H, W" if axes == 2 else "C, L"
         raise ShapeError(
             f"{name}: expected an input of shape (N, {letters}) or ({letters}), got {input.shape}"
@@ -58,6 +67,8 @@ def as_images(name: str, input: Any, axes: int) -> Tensor:
 
 def like_input(y: Tensor, input: Tensor, axes: int) -> Tensor:
     """Return the result `y` (N, C, H, W) with the rank that `input` had: undoes `as_images`."""
+    if input.ndim == axes + 2 == 4:
+        return y
     shape = (y.shape[:2] if input.ndim == axes + 2 else y.shape[1:2]) + y.shape[-axes:]
     return y if shape == y.shape else y.reshape(shape)
 
@@ -91,28 +102,29 @@ def check_convolution(
         )
 
 
+@lru_cache(SIZES)
 def check_channels(
-    name: str, input: Tensor, weight: Tensor, bias: Tensor | None, channels: Pair, axes: int
+    name: str, input: Pair, weight: Pair, bias: Pair | None, channels: Pair, axes: int
 ) -> None:
-    """Check that `input` and `bias` have as many `channels` (in, out) as `weight` says."""
+    """Check that the shapes of `input` and `bias` have the `channels` (in, out) that weight has."""
     expected, out = channels
-    batched = input.ndim == axes + 2
-    got = input.shape[batched]
+    batched = len(input) == axes + 2
+    got = input[batched]
     if got != expected:
         hint = ""
-        if input.shape[-1] == expected:
+        if input[-1] == expected:
             order = [0, 3, 1, 2] if axes == 2 else [0, 2, 1]
             order = order if batched else [d - 1 for d in order[1:]]
             way_out = f"input.permute({', '.join(map(str, order))})"
             hint = f". The channels seem to be last; they come first here: {way_out}"
         raise ShapeError(
             f"{name}: input has {got} channels but weight expects {expected}; got input "
-            f"{input.shape}, weight {weight.shape}{hint}"
+            f"{input}, weight {weight}{hint}"
         )
-    if bias is not None and bias.shape != (out,):
+    if bias is not None and bias != (out,):
         raise ShapeError(
             f"{name}: bias must have shape ({out},), one number per output channel; got "
-            f"{bias.shape} with weight {weight.shape}"
+            f"{bias} with weight {weight}"
         )
 
 
@@ -134,6 +146,7 @@ def convolution_padding(
     return same_padding(kernel[0], dilation[0]), same_padding(kernel[1], dilation[1])
 
 
+@lru_cache(SIZES)
 def check_kernel_fits(
     name: str, hw: Pair, kernel: Pair, padding: Padding, dilation: Pair, axes: int
 ) -> None:
@@ -171,19 +184,40 @@ def pooling_geometry(
     strides = kernel if own_size else per_axis(name, "stride", stride, axes, 1)
     pads = per_axis(name, "padding", padding, axes, 0)
     dilations = per_axis(name, "dilation", dilation, axes, 1)
-    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
+    out_hw = _pooled_size(name, hw, kernel, strides, pads, dilations, bool(ceil_mode), axes)
+    return kernel, strides, symmetric(pads), dilations, out_hw
+
+
+@lru_cache(SIZES)
+def _pooled_size(
+    name: str,
+    hw: Pair,
+    kernel: Pair,
+    stride: Pair,
+    pads: Pair,
+    dilation: Pair,
+    ceil_mode: bool,
+    axes: int,
+) -> Pair:
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     if 2 * pads[0] > reach[0] or 2 * pads[1] > reach[1]:
         raise ShapeError(
             f"{name}: padding must be at most half the kernel, or windows would see nothing but "
-            f"padding; got padding {padding}, kernel_size {kernel_size}"
+            f"padding; got padding {_said(pads, axes)}, kernel_size {_said(kernel, axes)}"
         )
     out_hw = tuple(
-        output_size(hw[a], kernel[a], strides[a], (pads[a], pads[a]), dilations[a], ceil_mode)
+        output_size(hw[a], kernel[a], stride[a], (pads[a], pads[a]), dilation[a], ceil_mode)
         for a in (0, 1)
     )
     if min(out_hw) < 1:
         raise ShapeError(
-            f"{name}: the kernel {kernel_size} is larger than the padded input; got input size "
-            f"{hw[2 - axes :]}, padding {padding}. Use a larger input or a smaller kernel."
+            f"{name}: the kernel {_said(kernel, axes)} is larger than the padded input; got input "
+            f"size {hw[2 - axes :]}, padding {_said(pads, axes)}. Use a larger input or a smaller "
+            "kernel."
         )
-    return kernel, strides, symmetric(pads), dilations, out_hw
+    return out_hw
+
+
+def _said(sizes: Pair, axes: int) -> Any:
+    """Return sizes as users give them: of one axis, the number."""
+    return sizes if axes == 2 else sizes[1]
