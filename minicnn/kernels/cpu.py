@@ -38,6 +38,8 @@ from .layout import (
 )
 from .reference import output_hw
 
+Sizes = tuple[int, int, int, int, Pair]  # images, channels of a group, filters, groups, input_hw
+
 
 @in_float32
 def conv2d(
@@ -92,11 +94,12 @@ def conv2d_weight_grad(
 
 @functools.lru_cache(1024)
 def _way(
-    kernel: str, sizes: Any, out_hw: Pair | None, options: Any, is_last: bool
+    kernel: str, sizes: Sizes, out_hw: Pair | None, options: Any, is_last: bool
 ) -> tuple[Callable[..., np.ndarray], Convolution]:
     """Return the first way that fits, and what it fits; the next step will ask for the same."""
-    out_hw = output_hw(sizes[-1], *options) if out_hw is None else out_hw
-    t = Convolution(*sizes, windows_of(out_hw, *options), is_last)
+    n, c, f, groups, input_hw = sizes
+    out_hw = output_hw(input_hw, *options) if out_hw is None else out_hw
+    t = Convolution(n, c, f, groups, input_hw, windows_of(out_hw, *options), is_last)
     return next(way for fits, way in WAYS[kernel] if fits(t)), t
 
 
