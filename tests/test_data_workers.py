@@ -422,3 +422,65 @@ def test_threads_in_the_training_process_cause_no_warning():
     thread.start()
     assert len(list(loader(range(4)))) == 2  # warnings are errors in these tests
     thread.join()
+
+
+# ----------------------------------------------------------------------------------------------
+# Large batches, which take the way through memory
+
+
+class Large(data.Dataset):
+    """Sample i: an array of 40 kB that says i everywhere, some text, and i itself."""
+
+    def __len__(self):
+        return 24
+
+    def __getitem__(self, index):
+        return np.full((100, 100), index, np.float32), f"sample {index}", index
+
+
+def check_large(batches):
+    batches = list(batches)  # all are kept: none may be written over
+    for number, (images, texts, labels) in enumerate(batches):
+        expected = np.arange(4 * number, 4 * number + 4)
+        assert labels.tolist() == expected.tolist()
+        assert list(texts) == [f"sample {i}" for i in expected]
+        assert np.array_equal(
+            images.numpy(), np.broadcast_to(expected[:, None, None], images.shape)
+        )
+        images.numpy()[0, 0, 0] = -1  # it is the receiver's own
+    assert len(batches) == 6
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+def test_large_arrays_arrive_whole_and_stay(workers, ahead):
+    loader = data.DataLoader(
+        Large(), 4, num_workers=workers, prefetch_factor=ahead, persistent_workers=True
+    )
+    check_large(loader)
+    check_large(loader)
+
+
+@pytest.mark.skipif("spawn" not in METHODS, reason="this system cannot spawn processes")
+def test_large_arrays_arrive_from_a_spawned_worker():
+    check_large(data.DataLoader(Large(), 4, num_workers=1, multiprocessing_context="spawn"))
+
+
+def no_memory(*arguments):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.skipif(FAST != "fork", reason="a worker must inherit the patch")
+@pytest.mark.parametrize("missing", ["memfd_create", "pwrite"])
+def test_large_arrays_take_the_pipe_where_there_is_no_memory(monkeypatch, missing):
+    monkeypatch.setattr(os, missing, no_memory, raising=False)
+    check_large(data.DataLoader(Large(), 4, num_workers=2))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="cannot count open files")
+def test_workers_leave_no_open_files_behind():
+    list(data.DataLoader(Large(), 4, num_workers=2))  # starts what stays, such as a tracker
+    before = len(os.listdir("/proc/self/fd"))
+    list(data.DataLoader(Large(), 4, num_workers=2))
+    next(iter(data.DataLoader(Large(), 4, num_workers=2)))
+    assert len(os.listdir("/proc/self/fd")) == before

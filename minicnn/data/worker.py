@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..errors import WorkerError
 from .loader import Task, make_batch
+from .slots import Slots
 from .streams import seed_worker
 
 
@@ -44,13 +45,13 @@ class Failure:
             "Original " + "".join(traceback.format_exception(error))
         )
 
-    def packed(self) -> bytes:
+    def packed(self, slots: Slots) -> bytes:
         """Return this failure as bytes; a type that cannot be pickled becomes WorkerError."""
         try:
-            return _pack(self)
+            return slots.pack(self)
         except Exception:
             self.kind = WorkerError
-            return _pack(self)
+            return slots.pack(self)
 
     def raise_again(self) -> None:
         """Raise the exception here, with the worker's traceback in its message."""
@@ -77,6 +78,7 @@ class Job(NamedTuple):
     worker: int
     num_workers: int
     seed: int
+    slots: Slots
     dataset: Any
     collate_fn: Callable
     batched: bool
@@ -95,13 +97,13 @@ def run_worker(job: Job, tasks: Any, batches: Any, not_mine: list[Any]) -> None:
     threading.Thread(target=_send_all, args=(outbox, batches), daemon=True).start()
     while (task := _next_task(tasks)) is not None:
         if failed is not None:
-            outbox.put(failed.packed())
+            outbox.put(failed.packed(job.slots))
             continue
         try:
             made = make_batch(job.dataset, job.collate_fn, job.batched, task)
-            outbox.put(_pack(made))
+            outbox.put(job.slots.pack(made))
         except Exception as error:
-            outbox.put(Failure(error, job.worker).packed())
+            outbox.put(Failure(error, job.worker).packed(job.slots))
         made = None  # free the batch before the next one is made
 
 
@@ -135,9 +137,3 @@ def _send_all(outbox: queue.SimpleQueue, batches: Any) -> None:
             batches.send_bytes(outbox.get())
     except OSError:  # nobody reads any more
         return
-
-
-def _pack(message: Any) -> bytes:
-    from multiprocessing.reduction import ForkingPickler
-
-    return bytes(ForkingPickler.dumps(message, 5))

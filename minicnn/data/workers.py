@@ -5,6 +5,8 @@ Each worker has two pipes of its own, one for tasks and one for finished batches
 
     this process  -- task -->  worker k:  read samples, collate, pickle  -- batch -->  this process
 
+(the arrays of a batch take a shorter way, see `minicnn.data.slots`).
+
 Pipes that nobody shares make failure simple. A worker that dies closes its end, and the waiting
 process sees it at once; a killed worker cannot leave a shared lock locked. The other way round,
 when this process goes away (even by SIGKILL) its ends close, and every worker stops reading and
@@ -32,6 +34,7 @@ from typing import Any
 
 from ..errors import ArgumentError, WorkerError
 from .loader import Task
+from .slots import Slots
 from .worker import Failure, Job, run_worker
 
 PATIENCE = 1.0  # seconds that workers get to finish their batch before they are ended
@@ -47,6 +50,7 @@ class Worker:
         task_reader, self.tasks = context.Pipe(duplex=False)
         self.batches, batch_writer = context.Pipe(duplex=False)
         _open_ends.update((self.tasks, self.batches))
+        self.slots = job.slots
         self.forked = context.get_start_method() == "fork"
         not_mine = list(_open_ends) if self.forked else []
         self.number = job.worker
@@ -82,7 +86,6 @@ class Worker:
     def receive(self, timeout: float) -> Any:
         """Return the worker's next batch or failure; raise if it dies or takes too long."""
         from multiprocessing.connection import wait
-        from multiprocessing.reduction import ForkingPickler
 
         deadline = time.monotonic() + timeout if timeout else float("inf")
         while not wait([self.batches, self.process.sentinel], LOOK_AGAIN):
@@ -101,7 +104,7 @@ class Worker:
         if message is None:
             raise WorkerError(self._last_words())
         try:
-            return ForkingPickler.loads(message)
+            return self.slots.unpack(message)
         except Exception as error:
             raise WorkerError(
                 f"DataLoader: the batch that worker {self.number} sent cannot be read here: "
@@ -146,7 +149,8 @@ class WorkerIterator:
         context = _context(loader.multiprocessing_context)
         with self._closing_on_error():
             for k in range(loader.num_workers):
-                job = Job(k, loader.num_workers, seed, *_work_of(loader))
+                slots = Slots(loader.prefetch_factor)
+                job = Job(k, loader.num_workers, seed, slots, *_work_of(loader))
                 self.workers.append(Worker(context, job))
         self.restart(tasks)
 
@@ -220,6 +224,7 @@ def _end(workers: list[Worker], owner: int) -> None:
     for worker in workers:
         worker.tasks.close()
         worker.batches.close()
+        worker.slots.close()
     for insist in (None, "terminate", "kill"):
         deadline = time.monotonic() + PATIENCE
         for worker in workers:
