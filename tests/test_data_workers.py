@@ -41,6 +41,16 @@ class TwoArguments(Exception):
         super().__init__(first, second)
 
 
+class Priority(data.Dataset):
+    """Every sample is the priority of the process that reads it."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return os.nice(0)
+
+
 class Faulty(data.Dataset):
     """What `fault` says happens at sample 5."""
 
@@ -484,3 +494,9 @@ def test_workers_leave_no_open_files_behind():
     list(data.DataLoader(Large(), 4, num_workers=2))
     next(iter(data.DataLoader(Large(), 4, num_workers=2)))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system has no priorities")
+def test_workers_run_at_a_lower_priority():
+    (seen,) = data.DataLoader(Priority(), 2, num_workers=1)
+    assert min(seen.tolist()) > os.nice(0) or os.nice(0) == 19

@@ -147,8 +147,7 @@ class Normalize:
             )
         if tensor.requires_grad:
             return (tensor - wrap(mean)) / wrap(std)
-        x = tensor.array if self.inplace else tensor.array.copy()
-        x -= mean
+        x = xp.subtract(tensor.array, mean, out=tensor.array if self.inplace else None)
         x /= std
         if not self.inplace:
             return wrap(x)
