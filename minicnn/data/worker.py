@@ -18,7 +18,6 @@ from .loader import Task, make_batch
 from .slots import Slots
 from .streams import seed_worker
 
-
 # How much lower a worker's priority is. It has time until its batch is wanted; the threads that
 # train have not, and while one of them is interrupted the others wait for it. On two busy cores
 # a training step that two workers feed takes 7 to 10 % longer at equal priority, 3 % at this.
