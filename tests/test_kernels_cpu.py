@@ -310,9 +310,6 @@ def test_strips_equal_the_reference(data, on):
             if stride == (1, 1) and conv.x.shape[3] >= 8:
                 with passing(cpu_columns, "_strip"):
                     check(*conv.input_grad())
-        with mock.patch.object(cpu_columns, "SMALL", 64 * least if split else cpu_columns.SMALL):
-            with passing(cpu_columns, "_add_strip"):
-                check(*conv.weight_grad())
 
 
 @some
@@ -342,10 +339,25 @@ def test_columns_equal_the_reference(data, on, why):
         if why != "wide" or small == tight:
             with passing(cpu_columns, "_columns"):
                 check(*conv.forward())
-            with passing(cpu_columns, "_add_columns"):
-                check(*conv.weight_grad())
         check(*conv.forward())
         check(*conv.input_grad())
+
+
+@some
+@given(st.data(), MACHINE, st.sampled_from(("rows of taps", "short products", "columns")))
+def test_filter_gradients_equal_the_reference_in_products_of_any_length(data, on, way):
+    draw = data.draw
+    kernel, stride, dilation = (draw(st.tuples(*[st.integers(1, 4)] * 2)) for _ in range(3))
+    c, f, groups = draw(st.integers(2, 20)), draw(st.integers(9, 12)), draw(st.integers(1, 2))
+    conv = convolution(
+        draw, draw(st.integers(1, 7)), c, f, kernel, draw(st.tuples(*[st.integers(1, 9)] * 2)),
+        stride, dilation, groups, dy_kinds=NOT_BATCH_LAST,
+    )  # fmt: skip
+    small = c * f * kernel[1] * draw(st.integers(1, 40)) if way == "short products" else 10**6
+    long = {"rows of taps": cpu_columns.LONG, "short products": 1, "columns": 10**6}[way]
+    with machine(*on), mock.patch.multiple(cpu_columns, SMALL=small, LONG=long):
+        with passing(cpu_columns, "_add_columns" if way == "columns" else "_add_rows_of_taps"):
+            check(*conv.weight_grad())
 
 
 @some

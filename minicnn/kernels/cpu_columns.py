@@ -5,7 +5,8 @@ What differs from the plain im2col, and what each step buys:
 * channels-last memory: windows are copied in long runs, and the product needs no transpose;
 * blocks of a few images: the copies stay in cache until the product has used them;
 * strips: images are unfolded along their rows only. A strip is KW times the image, where columns
-  are KH KW times; a window is still one run of memory in it (see `_strip`);
+  are KH KW times; a window is still one run of memory in it (see `_strip`), or else what a row of
+  taps sees in a whole image (see `_strips_of_rows`);
 * many small products instead of a large one: OpenBLAS multiplies small matrices as they lie, and
   copies ("packs") large ones first, which costs a third of the time when there are few filters;
 * filters that lie in memory as the matrix of the product, (KH, KW, C, F), are never rearranged.
@@ -14,6 +15,9 @@ Legend: B images of a block, R of its rows of output, K = KH KW C numbers in a w
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -33,6 +37,7 @@ from .layout import (
 )
 
 FEW_ROWS = 8  # products of fewer rows than this are slow as well; measured
+LONG = 128  # pixels that a product should add up, or to write the results takes as long
 
 
 def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution) -> np.ndarray:
@@ -62,18 +67,19 @@ def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, t: Convolution)
 def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
     """dw = sum over the blocks of windows(x)^T dy."""
     dw, windows, width = filters_last(t.w_shape, dy.dtype), t.windows, t.f // t.groups
-    strips = _fits_strips(t, 64)
-    add = _add_strip if strips else _add_columns
+    (kh, kw), (oh, ow) = windows.kernel, windows.out_hw
+    by_taps = SMALL // (kw * t.c * width) >= LONG // 2 or oh * ow >= 8 * LONG
+    add = _add_rows_of_taps if by_taps else _add_columns
 
     def piece(images: slice, rows: slice, total: np.ndarray) -> None:
         for g in range(t.groups):
-            own = total[:, g * width : (g + 1) * width]
+            own = total[:, :, g * width : (g + 1) * width]  # (KH, KW C, F / groups)
             gradient = pixels(_group(dy[images, :, rows], g, t.groups))  # (B, R, OW, F / groups)
             add(own, _group(x[images], g, t.groups), gradient, rows, windows)
 
-    total = dw.transpose(2, 3, 1, 0).reshape(t.k, t.f)
+    total = dw.transpose(2, 3, 1, 0).reshape(kh, kw * t.c, t.f)
     total[...] = 0
-    add_up(piece, _blocks(t, strips, x.itemsize), total)
+    add_up(piece, _blocks(t, by_taps, x.itemsize), total)
     return dw
 
 
@@ -155,27 +161,59 @@ def _multiply(seen: np.ndarray, filters: np.ndarray, y: np.ndarray) -> None:
 def _add_columns(
     total: np.ndarray, x: np.ndarray, dy: np.ndarray, rows: slice, windows: Windows
 ) -> None:
-    """total (K, F) += windows(x)^T dy, as one product over all pixels."""
+    """total (KH, KW C, F) += windows(x)^T dy, as one product over all pixels."""
     seen = _columns(x, rows, windows)
     product = workspace("dw", total.shape, total.dtype)
-    k, f = total.shape
-    total += np.matmul(seen.reshape(-1, k).T, dy.reshape(-1, f), out=product)
+    k, f = seen.shape[-1], dy.shape[-1]
+    np.matmul(seen.reshape(-1, k).T, dy.reshape(-1, f), out=product.reshape(k, f))
+    total += product
 
 
-def _add_strip(
+def _add_rows_of_taps(
     total: np.ndarray, x: np.ndarray, dy: np.ndarray, rows: slice, windows: Windows
 ) -> None:
-    """total (K, F) += windows(x)^T dy, as a small product for each row of output.
+    """total (KH, KW C, F) += what windows see under each row of taps, transposed, times dy.
 
-    In a strip, the windows of one row of several images are a matrix; so they are made one in dy.
+    What they see is one run of memory for a whole image, in strips that hold, for each row of the
+    image, what lies under each column of windows. A product adds up so many rows of output that
+    OpenBLAS does not pack them, if these are many pixels; else all that there are.
     """
-    seen = _strip(x, rows, windows).swapaxes(0, 1)  # (R, B, OW, K)
-    r, b, ow, k = seen.shape
-    by_row = workspace("dy", (r, b, ow, dy.shape[3]), dy.dtype)
-    by_row[...] = dy.swapaxes(0, 1)
-    step = max(1, SMALL // (total.size * ow))
-    for i in range(0, b, step):
-        part = slice(i, i + step)
-        a, d = seen[:, part].reshape(r, -1, k), by_row[:, part].reshape(r, -1, dy.shape[3])
-        product = workspace("dw", (r, *total.shape), total.dtype)
-        total += np.matmul(a.swapaxes(1, 2), d, out=product).sum(0)
+    piece = pixels(cut(x, windows.rectangle(rows)))
+    (b, r, ow, f), run = dy.shape, total.shape[1]
+    step = min(r, SMALL // (run * f * ow))
+    step = step if step * ow >= LONG else r
+    whole = r // step * step
+    for taps, strips, apart in _strips_of_rows(piece, windows):  # strips (B, H, OW, KW, C)
+        pixel = run * strips.itemsize
+        row = ow * pixel
+        for first, last, size in ((0, whole, step), (whole, r, r - whole)):
+            if first == last:
+                continue
+            shape = (b, -(-(windows.kernel[0] - taps.start) // taps.step), (last - first) // size)
+            steps = (strips.shape[1] * row, apart * row, size * row, pixel, strips.itemsize)
+            seen = strided(strips[:, first:], (*shape, size * ow, run), steps)
+            gradient = dy[:, first:last].reshape(b, 1, shape[2], size * ow, f)
+            product = workspace("dw", (*shape, run, f), dy.dtype)
+            np.matmul(seen.swapaxes(3, 4), gradient, out=product)
+            total[taps] += product.sum((0, 2))
+
+
+def _strips_of_rows(piece: np.ndarray, windows: Windows) -> Iterator[tuple[slice, np.ndarray, int]]:
+    """Yield (taps, strips, rows from tap to tap), for rows of taps that see the same rows.
+
+    With a stride of 2, the even rows of the image lie under some rows of taps and the odd ones
+    under others; so that what a tap sees is one run of memory, they are strips of their own. With a
+    stride of 1 there is one kind of rows only.
+    """
+    (kh, kw), (sh, sw), (dh, dw) = windows.kernel, windows.stride, windows.dilation
+    period = sh // math.gcd(sh, dh)  # taps after which the same rows are seen again
+    for first in range(min(period, kh)):
+        image = piece[:, first * dh :: sh]
+        sb, row, pixel, channel = image.strides
+        shape = (*image.shape[:2], windows.out_hw[1], kw, image.shape[3])
+        under = strided(image, shape, (sb, row, sw * pixel, dw * pixel, channel))
+        if not under.flags.c_contiguous:  # it is, for instance, under a 1 x 1 kernel
+            strips = workspace("windows", shape, piece.dtype)
+            strips[...] = under
+            under = strips
+        yield slice(first, None, period), under, period * dh // sh
