@@ -46,7 +46,9 @@ class _Runs:
 
     def long(self, v: np.ndarray) -> np.ndarray:
         """Return numbers for each channel, (B, C), as ones for each place of a run, (B, 1, k C)."""
-        return np.tile(v.astype(self.dtype, copy=False), (1, self.k))[:, None]
+        runs = np.empty((len(v), self.k, v.shape[1]), self.dtype)
+        runs[...] = v[:, None]
+        return runs.reshape(len(v), 1, -1)
 
     def channel_sums(self, terms: Callable[[Block], tuple[np.ndarray, ...]]) -> list[np.ndarray]:
         """Return sums (B, C), in float64, of each of the sums over rows that `terms` gives."""

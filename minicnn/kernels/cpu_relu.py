@@ -20,7 +20,7 @@ ROW = 1 << 13  # elements; shorter rows are slower
 def relu(x: np.ndarray) -> np.ndarray:
     """y = max(x, 0)."""
     y = np.empty_like(x)
-    if x.size < 2 * ROW or not _in_pieces(_positive_part, x, y):
+    if x.size < 8 * ROW or not _in_pieces(_positive_part, x, y):
         np.maximum(x, 0, out=y)
     return y
 

@@ -37,12 +37,14 @@ __all__ = ["batch_norm"]
 def as_parts(x: Any, parts: int) -> Any:
     """Return the array (N, C, ...) as (parts, P, C), a view if its channels are last in memory."""
     pixels = x.shape[0] * math.prod(x.shape[2:])
-    return array_module(x).moveaxis(x, 1, -1).reshape(parts, pixels // max(parts, 1), x.shape[1])
+    last = x.transpose(0, *range(2, x.ndim), 1)
+    return last.reshape(parts, pixels // max(parts, 1), x.shape[1])
 
 
 def from_parts(y: Any, shape: tuple[int, ...]) -> Any:
     """Return (parts, P, C) with `shape` (N, C, ...); its channels are last in memory."""
-    return array_module(y).moveaxis(y.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+    last = y.reshape(shape[0], *shape[2:], shape[1])
+    return last.transpose(0, len(shape) - 1, *range(1, len(shape) - 1))
 
 
 def wide_dtype(x: Any) -> Any:
