@@ -188,6 +188,10 @@ def _is_dense(t: Convolution) -> bool:
     return t.windows.stride == (1, 1)
 
 
+def _is_dense_depthwise(t: Convolution) -> bool:
+    return _is_dense(t) and cpu_depthwise.fits(t)
+
+
 def _gathers_by_winograd(t: Convolution) -> bool:
     return _is_dense(t) and cpu_winograd.fits(_gathered(t))
 
@@ -206,6 +210,7 @@ WAYS: dict[str, tuple[tuple[Callable[..., bool], Callable[..., Any]], ...]] = {
     ),
     "input_grad": (
         (cpu_batch_last.folds, cpu_batch_last.input_grad),
+        (_is_dense_depthwise, _gather),
         (cpu_depthwise.fits, cpu_depthwise.input_grad),
         (_gathers_by_winograd, _gather),
         (cpu_taps.fits, cpu_taps.input_grad),

@@ -56,8 +56,10 @@ def input_grad(dy: np.ndarray, w: np.ndarray, t: Convolution) -> np.ndarray:
     dx, windows = channels_last(t.x_shape, dy.dtype), t.windows
     weights = _per_pixel(w, windows.out_hw[1])
 
+    whole = (0, windows.out_hw[0]), (0, windows.out_hw[1])
+
     def piece(images: slice, _: slice) -> None:
-        gradient = pixels(dy[images])  # (B, OH, OW, C)
+        gradient = pixels(cut(dy[images], whole))  # (B, OH, OW, C)
         product = workspace("product", gradient.shape, dy.dtype)
         with adding_into(dx[images], windows.rectangle()) as total:
             for i, j, y, x in windows.taps():
@@ -75,7 +77,7 @@ def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
     dw = np.zeros((*windows.kernel, c), dy.dtype)
 
     def piece(images: slice, rows: slice, total: np.ndarray) -> None:
-        gradient = pixels(dy[images, :, rows])  # (B, R, OW, C)
+        gradient = pixels(cut(dy[images], ((rows.start, rows.stop), (0, ow))))  # (B, R, OW, C)
         product = workspace("product", gradient.shape, x.dtype)
         ones = np.ones(product.size // c, x.dtype)
         for i, j, seen in _slices(x[images], rows, windows):

@@ -44,7 +44,7 @@ def _sgd(group: Group, first: bool, p: Any, g: Any, b: Any) -> None:
             b[...] = g
         else:
             b *= momentum
-            b += (1 - group["dampening"]) * g
+            b += g if group["dampening"] == 0 else (1 - group["dampening"]) * g
         g = g + momentum * b if group["nesterov"] else b
     p -= number(group["lr"], p) * g
 
