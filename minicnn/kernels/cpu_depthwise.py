@@ -77,7 +77,8 @@ def weight_grad(dy: np.ndarray, x: np.ndarray, t: Convolution) -> np.ndarray:
     dw = np.zeros((*windows.kernel, c), dy.dtype)
 
     def piece(images: slice, rows: slice, total: np.ndarray) -> None:
-        gradient = pixels(cut(dy[images], ((rows.start, rows.stop), (0, ow))))  # (B, R, OW, C)
+        band = cut(dy[images], ((rows.start, rows.stop), (0, ow)), role="dy")
+        gradient = pixels(band)  # (B, R, OW, C)
         product = workspace("product", gradient.shape, x.dtype)
         ones = np.ones(product.size // c, x.dtype)
         for i, j, seen in _slices(x[images], rows, windows):

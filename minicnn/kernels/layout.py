@@ -230,11 +230,14 @@ def _overlap(hw: Pair, rectangle: tuple[Pair, Pair]) -> tuple[slice, slice, slic
     return inside[0], inside[1], own[0], own[1], (bottom - top, right - left)
 
 
-def cut(x: np.ndarray, rectangle: tuple[Pair, Pair], fill: float = 0.0) -> np.ndarray:
+def cut(
+    x: np.ndarray, rectangle: tuple[Pair, Pair], fill: float = 0.0, role: str = "cut"
+) -> np.ndarray:
     """Return `rectangle` of the images `x`, (B, C, h, w), with `fill` wherever it leaves them.
 
     The result's channels are adjacent in memory. It is a view of `x` where that is so already, and
-    else lies in a workspace of its own for each kind of rectangle: its border is filled only once.
+    else lies in a workspace of its own for each role and kind of rectangle: its border is filled
+    only once.
     """
     rows, columns, own_rows, own_columns, size = _overlap(x.shape[2:], rectangle)
     inside = x[:, :, rows, columns]
@@ -242,7 +245,7 @@ def cut(x: np.ndarray, rectangle: tuple[Pair, Pair], fill: float = 0.0) -> np.nd
         return inside
     b, c = x.shape[:2]
     edges = (own_rows.start, own_rows.stop, own_columns.start, own_columns.stop)
-    piece = workspace(("cut", c, size, edges, fill), (b, *size, c), x.dtype, fill)
+    piece = workspace((role, c, size, edges, fill), (b, *size, c), x.dtype, fill)
     piece = piece.transpose(0, 3, 1, 2)
     own = piece[:, :, own_rows, own_columns]
     if x.strides[1] == x.itemsize or c > FEW_CHANNELS:
