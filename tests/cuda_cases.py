@@ -79,6 +79,21 @@ def activations(draw, count):
     return tuple(arrays[:count])
 
 
+@st.composite
+def biased(draw, backward=False):
+    """(x, b), x (N, C, ...) in any order of its axes; or (dy, y), laid out alike or not."""
+    shape = draw(st.integers(1, 9)), draw(st.sampled_from((1, 3, 4, 8, 40)))
+    shape += tuple(draw(st.lists(st.integers(1, 9), max_size=2)))
+    shape = (shape[0] * draw(st.sampled_from((1, 1, 50))), *shape[1:])
+    dtype, last = draw(DTYPE), [0, *range(2, len(shape)), 1]
+    orders = st.one_of(st.just(last), st.permutations(range(len(shape))))
+    x = numbers(draw, shape, dtype, draw(orders))
+    x[np.abs(x) < 0.3] = draw(st.sampled_from((0, np.nan)))
+    if backward:
+        return numbers(draw, shape, dtype, draw(orders)), x
+    return x, numbers(draw, shape[1:2], dtype)
+
+
 SMOOTHING = st.sampled_from((0.0, 0.1))
 WINNERS = [(dtype, "uint8") for dtype in DTYPES] + [("float32", "int32"), ("float32", "int64")]
 PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -221,6 +236,8 @@ CASES = {
     "cross_entropy_grad": entropies(backward=True),
     "relu": activations(1),
     "relu_grad": activations(2),
+    "bias_relu": biased(),
+    "bias_relu_grad": biased(backward=True),
     "max_pool2d": max_poolings(),
     "max_pool2d_input_grad": max_pooling_gradients(),
     "avg_pool2d": avg_poolings(),

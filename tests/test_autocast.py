@@ -33,6 +33,7 @@ def draw(*shape, dtype="float32", seed=0):
 
 # Name here -> name in PyTorch's dispatcher, where they differ.
 DISPATCHED = {
+    "bias_relu": "conv2d",  # the bias of a layer, cast with it
     "_rdiv": "reciprocal",
     "softmin": "softmax",
     "cross_entropy": "nll_loss",

@@ -32,6 +32,7 @@ from minicnn.kernels import (
     cpu_matmul,
     cpu_norm,
     cpu_pool,
+    cpu_relu,
     cpu_sum,
     cpu_taps,
     cpu_winograd,
@@ -507,6 +508,31 @@ def test_batch_last_gradients_equal_the_reference(data, on):
             check(*conv.input_grad())
         with passing(cpu_batch_last, "_padded"):
             check(*conv.weight_grad())
+
+
+# ------------------------------------------------------------------------------ bias and relu
+
+
+@many
+@given(st.data(), MACHINE, DTYPE, st.sampled_from((1, cpu_relu.PIECE)))
+def test_a_bias_and_relu_and_their_gradients_equal_the_reference(data, on, dtype, piece):
+    draw = data.draw
+    c = draw(st.integers(1, 20))
+    shape = (draw(st.integers(1, 40)), c, *draw(st.lists(st.integers(1, 9), max_size=2)))
+    x, b = numbers(draw, shape, dtype), numbers(draw, (c,), dtype)
+    with machine(*on), mock.patch.object(cpu_relu, "PIECE", piece):
+        y = run("bias_relu", x, b)
+        np.testing.assert_array_equal(y, reference.bias_relu(x, b))
+        assert y.dtype == dtype
+        dy, y = numbers(draw, shape, dtype), lay_out(y, draw(LAYOUT))
+        dx, db = run("bias_relu_grad", dy, y)
+    exact_dx, exact_db = reference.bias_relu_grad(*widened((dy, y)))
+    np.testing.assert_array_equal(dx, exact_dx)
+    terms = abs(exact_dx).sum((0, *range(2, x.ndim)))
+    wide = np.promote_types(dtype, "float32")
+    bound = dx.size // c * np.finfo(wide).eps / 2 * terms
+    assert dx.dtype == dtype
+    assert_close(db, exact_db, bound, wide)
 
 
 # ---------------------------------------------------------------------------------- pooling

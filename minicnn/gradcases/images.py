@@ -10,6 +10,7 @@ from ..ops.batch_norm import ScaleShift
 from ..ops.conv import Conv2d, Conv2dInputGrad, Conv2dWeightGrad
 from ..ops.embedding import RowSums
 from ..ops.from_data import tensor
+from ..ops.fused import bias_relu
 from ..ops.pool import AvgPool2d, AvgPool2dInputGrad, MaxPool2dInputGrad, MaxPool2dSelect
 from ..random import get_rng_state, manual_seed, set_rng_state
 from ..tensor import Tensor
@@ -97,6 +98,9 @@ case("Conv2dInputGrad", lambda g, w: Conv2dInputGrad((6, 5), (2, 1), PADDING, (1
      normal(2, 3, 3, 6), normal(3, 2, 3, 2))  # fmt: skip
 case("Conv2dWeightGrad", lambda g, x: Conv2dWeightGrad((3, 2), (2, 1), PADDING, (1, 2), 1)(g, x),
      normal(2, 3, 3, 6), normal(2, 2, 6, 5))  # fmt: skip
+
+case("bias_relu", bias_relu, normal(2, 3, 2, 2), normal(3))
+case("bias_relu-rows", lambda x, b: bias_relu(x, b, -1), normal(2, 2, 3), normal(3))
 
 # ---------------------------------------------------------------------------------- pooling
 TAPS = constant(tensor([[[[0, 3], [1, 2]]], [[[2, 2], [0, 1]]]], dtype="uint8"))

@@ -97,6 +97,18 @@ layer(
 layer("ConvTranspose1d", lambda: nn.ConvTranspose1d(2, 3, 3, stride=2), normal(2, 2, 4))
 layer("ConvTranspose2d", lambda: nn.ConvTranspose2d(2, 4, 3, 2, 1, 1, groups=2), normal(2, 2, 3, 3))
 
+layer(
+    "ConvReLU1d",
+    lambda: nn.intrinsic.ConvReLU1d(nn.Conv1d(2, 3, 3, stride=2), nn.ReLU()),
+    normal(2, 2, 6),
+)
+layer(
+    "ConvReLU2d",
+    lambda: nn.intrinsic.ConvReLU2d(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU()),
+    normal(2, 2, 4, 3),
+)
+layer("LinearReLU", lambda: nn.intrinsic.LinearReLU(nn.Linear(3, 4), nn.ReLU()), normal(2, 2, 3))
+
 # ------------------------------------------------------------------- pooling and resampling
 layer("MaxPool1d", lambda: nn.MaxPool1d(3, 2, 1), distinct(2, 2, 7))
 layer("MaxPool2d", lambda: nn.MaxPool2d(2), distinct(2, 2, 4, 4))

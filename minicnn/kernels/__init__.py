@@ -90,6 +90,16 @@ TABLE: dict[str, dict[str, Callable[..., Any]]] = {
         "cpu": cpu_relu.relu_grad,
         "cuda": cuda_relu.relu_grad,
     },
+    "bias_relu": {
+        "reference": reference.bias_relu,
+        "cpu": cpu_relu.bias_relu,
+        "cuda": cuda_relu.bias_relu,
+    },
+    "bias_relu_grad": {
+        "reference": reference.bias_relu_grad,
+        "cpu": cpu_relu.bias_relu_grad,
+        "cuda": cuda_columns.bias_relu_grad,
+    },
     "sum": {"reference": reference.sum, "cpu": cpu_sum.sum, "cuda": cuda_columns.sum},
     "cross_entropy": {"reference": loss.cross_entropy, "cuda": cuda_loss.cross_entropy},
     "cross_entropy_grad": {

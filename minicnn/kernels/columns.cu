@@ -51,6 +51,14 @@ __device__ __forceinline__ void add_rows(Wides& v) {
 
 // ---- sums
 
+// sums (1, K, C): what the threads of a block have found of its chunk, added up.
+__device__ __forceinline__ void write_sums(const Place& at, Wides& sum, wide* sums, int channels) {
+    add_rows(sum);
+    if (at.inside && threadIdx.y == 0)
+        for (int l = 0; l < LANES; l++)
+            sums[at.chunk_number * channels + at.channel + l] = sum.at[l];
+}
+
 // sums (1, K, C): of each chunk's rows.
 extern "C" __global__ void chunk_sums(const real* __restrict__ x, wide* __restrict__ sums, int rows,
                                       int channels, int chunk) {
@@ -61,10 +69,27 @@ extern "C" __global__ void chunk_sums(const real* __restrict__ x, wide* __restri
             const Reals v = read(x, row * channels + at.channel);
             for (int l = 0; l < LANES; l++) sum.at[l] += wide(v.at[l]);
         }
-    add_rows(sum);
-    if (at.inside && threadIdx.y == 0)
-        for (int l = 0; l < LANES; l++)
-            sums[at.chunk_number * channels + at.channel + l] = sum.at[l];
+    write_sums(at, sum, sums, channels);
+}
+
+// dx = dy where y != 0, else 0, and the sums of dx over each chunk's rows. dx may be dy.
+extern "C" __global__ void chunk_relu_grad(const real* dy, const real* __restrict__ y, real* dx,
+                                           wide* __restrict__ sums, int rows, int channels,
+                                           int chunk) {
+    const Place at(rows, channels, chunk);
+    Wides sum = {};
+    if (at.inside)
+        for (int row = at.row; row < at.end; row += blockDim.y) {
+            const int i = row * channels + at.channel;
+            const Reals v = read(y, i);
+            Reals d = read(dy, i);
+            for (int l = 0; l < LANES; l++) {
+                if (wide(v.at[l]) == 0) d.at[l] = real(0.0f);
+                sum.at[l] += wide(d.at[l]);
+            }
+            write(dx, i, d);
+        }
+    write_sums(at, sum, sums, channels);
 }
 
 // y (C): the sums of the chunks' sums. A block for each channel.

@@ -30,7 +30,7 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 Block = tuple[slice, slice]  # of parts and of rows
 
 
-class _Runs:
+class Runs:
     """How an array (B, P, C) is read: as (B, P / k, k C), in blocks."""
 
     def __init__(self, x: np.ndarray, groups: int):
@@ -70,7 +70,7 @@ class _Runs:
         return np.repeat(v, self.shape[2] // self.groups, axis=1)
 
 
-def _add_rows(x: np.ndarray) -> np.ndarray:
+def add_rows(x: np.ndarray) -> np.ndarray:
     """Return the sums (B, L) over the rows of (B, R, L), as a product: BLAS does it fastest."""
     return _add(lambda x: np.matmul(np.ones((1, x.shape[1]), x.dtype), x)[:, 0], x)
 
@@ -99,10 +99,10 @@ def _is_far(mean: np.ndarray, var: np.ndarray) -> bool:
 @in_float32
 def channel_norm(x: np.ndarray, w: np.ndarray, b: np.ndarray, groups: int, eps: float) -> Arrays:
     """See `norm.channel_norm`."""
-    how = _Runs(x, groups)
+    how = Runs(x, groups)
     x = x.reshape(how.read)
     total, squares = how.channel_sums(
-        lambda block: (_add_rows(x[block]), _add_products(x[block], x[block]))
+        lambda block: (add_rows(x[block]), _add_products(x[block], x[block]))
     )
     mean = how.group_means(total)  # (B, G)
     var = how.group_means(squares) - mean**2
@@ -141,14 +141,14 @@ def channel_norm_grad(
 
     dx = p dy + q (x - m) + s,  p = w r,  q = -r^3 sum(w dy (x - m)) / n,  s = -r sum(w dy) / n.
     """
-    how = _Runs(x, mean.shape[1])
+    how = Runs(x, mean.shape[1])
     x, dy = x.reshape(how.read), dy.reshape(how.read)
     r, m = how.to_channels(inv_std), how.to_channels(mean)  # (B, C)
     far, long_mean = _is_far(m, 1 / r**2), how.long(m)
 
     def sums(block: Block) -> tuple[np.ndarray, np.ndarray]:
         d = x[block] - long_mean[block[0]] if far else x[block]
-        return _add_rows(dy[block]), _add_products(dy[block], d)
+        return add_rows(dy[block]), _add_products(dy[block], d)
 
     sum_dy, sum_dy_x = how.channel_sums(sums)  # (B, C)
     if not far:
@@ -176,7 +176,7 @@ def channel_norm_grad(
 
 def scale_shift(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """See `norm.scale_shift`."""
-    how = _Runs(x, 1)
+    how = Runs(x, 1)
     x, scale, shift = x.reshape(how.read), how.long(scale[None]), how.long(shift[None])
     y = np.empty_like(x)
 

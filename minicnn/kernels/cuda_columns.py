@@ -1,4 +1,4 @@
-"""Sums over rows and normalisation on a GPU; the kernels and their ideas are in `columns.cu`.
+"""Sums over rows, normalisation, a bias's gradient on a GPU; the kernels are in `columns.cu`.
 
 A forward pass reads x twice and writes y once, in three launches: the statistics of chunks of rows,
 those of groups, the result. The backward pass does the like with dy and x.
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from ..backend import array_module
 from . import reference
-from .cuda import BLOCK, kernel, lanes, launch, wide
+from .cuda import BLOCK, kernel, lanes, launch, one_run, wide
+from .cuda_relu import relu_grad
 
 CHAIN = 128  # rows that one thread adds up at most: a float keeps its digits over so few
 FILL = 4 * 132 * BLOCK  # threads that keep a large GPU's memory busy
@@ -117,11 +118,29 @@ def sum(x: Any, dim: tuple[int, ...], keepdim: bool) -> Any:
         return reference.sum(x, dim, keepdim)
     lengths = [x.shape[axis] for axis in kept]
     shape = (1, x.size // math.prod(lengths), math.prod(lengths))
-    how = _columns(shape, x)
-    y = _wide_empty(x, *lengths)
-    sums = _wide_empty(x, how.chunks, shape[2]) if how.chunks > 1 else y
-    how.launch("chunk_sums", x, sums, *shape[1:], how.chunk)
-    if how.chunks > 1:
-        how.launch_each("total", shape[2], sums, y, shape[2], how.chunks)
+    y = _sums("chunk_sums", shape, x).reshape(lengths)
     y = y.transpose(sorted(range(y.ndim), key=kept.__getitem__))
     return array_module(x).expand_dims(y, dim) if keepdim else y
+
+
+def bias_relu_grad(dy: Any, y: Any) -> tuple[Any, Any]:
+    """See `reference.bias_relu_grad`; in one pass if the channels are last in memory."""
+    if not array_module(y).moveaxis(y, 1, -1).flags.c_contiguous:
+        dx = relu_grad(dy, y)
+        return dx, sum(dx, (0, *range(2, dx.ndim)), False)
+    dx, channels = array_module(y).empty_like(y), y.shape[1]
+    if not one_run(y, dy):
+        dx[...] = dy  # laid out like y
+        dy = dx
+    return dx, _sums("chunk_relu_grad", (1, y.size // channels, channels), dy, y, dx)
+
+
+def _sums(name: str, shape: tuple[int, ...], *arrays: Any) -> Any:
+    """Return the sums (C,) over the rows of what kernel `name` finds in arrays (1, P, C)."""
+    how = _columns(shape, *arrays)
+    y = _wide_empty(arrays[0], shape[2])
+    sums = _wide_empty(arrays[0], how.chunks, shape[2]) if how.chunks > 1 else y
+    how.launch(name, *arrays, sums, *shape[1:], how.chunk)
+    if how.chunks > 1:
+        how.launch_each("total", shape[2], sums, y, shape[2], how.chunks)
+    return y

@@ -91,6 +91,17 @@ def relu_grad(dy: Array, y: Array) -> Array:
     return gate(dy, y != 0)
 
 
+def bias_relu(x: Array, b: Array) -> Array:
+    """y = max(x + b, 0), one number of b for each channel: x (N, C, ...), b (C,)."""
+    return relu(x + b.reshape(-1, *[1] * (x.ndim - 2)))
+
+
+def bias_relu_grad(dy: Array, y: Array) -> tuple[Array, Array]:
+    """Return dx = dy where y != 0, else 0, and db, the sum of dx over all but the channels."""
+    dx = relu_grad(dy, y)
+    return dx, sum(dx, (0, *range(2, dx.ndim)), False)
+
+
 def sum(x: Array, dim: tuple[int, ...], keepdim: bool) -> Array:
     """Return the sum over `dim`; float16 adds up in float32, or small terms would be lost."""
     return x.sum(dim, "float32" if x.dtype == "float16" else None, keepdims=keepdim)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import UnsupportedNameError as _UnsupportedNameError
 from ..errors import nearest as _nearest
-from . import functional, init, utils
+from . import functional, init, intrinsic, utils
 from .activation import (
     CELU,
     ELU,
@@ -98,7 +98,7 @@ __all__ = [
     "Softplus", "Softmax", "Softmax2d", "Softmin", "LogSoftmax",
     "CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss", "MSELoss", "L1Loss", "HuberLoss",
     "SmoothL1Loss", "KLDivLoss",
-    "functional", "init", "utils",
+    "functional", "init", "intrinsic", "utils",
 ]  # fmt: skip
 
 

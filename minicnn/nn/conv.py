@@ -8,6 +8,7 @@ Tutorial: tutorials/03_convolution.ipynb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..autograd import wrap
@@ -124,6 +125,8 @@ class _ConvNd(Module):
 class _Conv(_ConvNd):
     """A convolution that is no transposed one."""
 
+    _conv_forward: Callable[[Tensor, Tensor, Tensor | None], Tensor]  # with other parameters
+
     def __init__(
         self,
         in_channels: int,
@@ -142,6 +145,9 @@ class _Conv(_ConvNd):
             in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
             padding_mode, {"device": device, "dtype": dtype},
         )  # fmt: skip
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
 
     def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
         """Return the input with any border that is not zeros, and the padding left to do."""
@@ -165,9 +171,9 @@ class Conv1d(_Conv):
 
     axes = 1
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         x, padding = self._padded(input)
-        return F.conv1d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return F.conv1d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv2d(_Conv):
@@ -197,9 +203,9 @@ class Conv2d(_Conv):
 
     axes = 2
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         x, padding = self._padded(input)
-        return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class _ConvTranspose(_ConvNd):
