@@ -56,6 +56,30 @@ LAYERS = {
         lambda nn: nn.ConvTranspose2d(4, 6, (3, 2), (2, 3), (1, 0), (1, 0), 2, False, (1, 2)),
         SMALL,
     ),
+    "conv-relu1d": (lambda nn: nn.intrinsic.ConvReLU1d(nn.Conv1d(4, 6, 3), nn.ReLU()), SEQUENCES),
+    "conv-relu2d": (
+        lambda nn: nn.intrinsic.ConvReLU2d(
+            nn.Conv2d(4, 6, (3, 2), 2, 1, groups=2, padding_mode="reflect"), nn.ReLU(inplace=True)
+        ),
+        IMAGES,
+    ),
+    "conv-relu2d-no-bias": (
+        lambda nn: nn.intrinsic.ConvReLU2d(nn.Conv2d(4, 6, 3, bias=False), nn.ReLU()),
+        IMAGES,
+    ),
+    "conv-relu2d-one-image": (
+        lambda nn: nn.intrinsic.ConvReLU2d(nn.Conv2d(4, 6, 3), nn.ReLU()),
+        IMAGES[1:],
+    ),
+    "linear-relu": (lambda nn: nn.intrinsic.LinearReLU(nn.Linear(4, 6), nn.ReLU()), ROWS),
+    "linear-relu-any-rank": (
+        lambda nn: nn.intrinsic.LinearReLU(nn.Linear(8, 6), nn.ReLU()),
+        IMAGES,
+    ),
+    "linear-relu-one-sample": (
+        lambda nn: nn.intrinsic.LinearReLU(nn.Linear(4, 6), nn.ReLU()),
+        (4,),
+    ),
     "max-pool1d": (lambda nn: nn.MaxPool1d(2), SEQUENCES),
     "max-pool2d": (lambda nn: nn.MaxPool2d(2), IMAGES),
     "max-pool2d-all-options": (
@@ -441,6 +465,8 @@ def test_devices_and_dtypes_of_new_layers_are_arguments(name):
     class Library:  # passes device and dtype to every layer that has parameters
         def __getattr__(self, kind):
             layer = getattr(nn, kind)
+            if kind == "intrinsic":  # makes layers of layers
+                return layer
             takes = "dtype" in layer.__init__.__code__.co_varnames
             return lambda *args, **kw: layer(*args, **kw, **(wanted if takes else {}))
 

@@ -15,7 +15,7 @@ prepare a network for integers; what PyTorch fuses beside these pairs is not cov
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ..errors import ArgumentError
@@ -62,11 +62,17 @@ class ConvReLU1d(_FusedModule):
 
     kind, channels = Conv1d, -2
 
+    def __init__(self, conv: Conv1d, relu: ReLU):
+        super().__init__(conv, relu)
+
 
 class ConvReLU2d(_FusedModule):
     """y = max(conv(x, w) + b, 0), of a `Conv2d` and a `ReLU`, which it holds as "0" and "1"."""
 
     kind, channels = Conv2d, -3
+
+    def __init__(self, conv: Conv2d, relu: ReLU):
+        super().__init__(conv, relu)
 
 
 class LinearReLU(_FusedModule):
@@ -74,11 +80,16 @@ class LinearReLU(_FusedModule):
 
     kind, channels = Linear, -1
 
+    def __init__(self, linear: Linear, relu: ReLU):
+        super().__init__(linear, relu)
+
     def _product(self, input: Tensor) -> Tensor:
         return F.linear(input, self[0].weight)
 
 
-_FUSED = {fused.kind: fused for fused in (ConvReLU1d, ConvReLU2d, LinearReLU)}
+_FUSED: dict[type[Module], Callable[..., Module]] = {
+    fused.kind: fused for fused in (ConvReLU1d, ConvReLU2d, LinearReLU)
+}
 
 
 def _has_hooks(module: Module) -> bool:
