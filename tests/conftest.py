@@ -1,7 +1,8 @@
 """What all tests share: the same property tests at every run, all cores at work, and the device.
 
 ``pytest --device cuda`` runs the tests on a GPU, ``--device cuda-standin`` on a strict stand-in for
-CuPy (`tests/strict_cupy`); tests marked `host` are left out then. What tests compare, they compare
+CuPy (`tests/strict_cupy`); tests marked `host` are left out then, and those marked `gpu` skipped on
+the stand-in, which is none. What tests compare, they compare
 on the host: there `Tensor.numpy` and `np.asarray` fetch the array, which they else refuse to do,
 and `minicnn.from_numpy` takes the array to the device.
 """
@@ -63,6 +64,10 @@ def pytest_collection_modifyitems(config, items):
     left_out = [item for item in items if item.get_closest_marker("host")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("host")]
+    if config.getoption("--device") == "cuda-standin":
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="the stand-in is no GPU"))
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,12 @@ from minicnn.errors import AutocastError, DeviceError, UnsupportedError
 torch = pytest.importorskip("torch")
 
 HALF = minicnn.float16
+HERE = minicnn.get_default_device().type  # where the tests run
+ELSEWHERE = {"cpu": "cuda", "cuda": "cpu"}[HERE]
 
 
 def autocast(**options):
-    return minicnn.autocast("cpu", dtype=HALF, **options)
+    return minicnn.autocast(HERE, dtype=HALF, **options)
 
 
 def pair(array, grad=False):
@@ -98,13 +100,13 @@ def test_products_run_in_float16_as_in_pytorch(name, mixed):
     with torch.autocast("cpu", dtype=torch.float16):
         expected = find(torch, path)(*theirs)
     assert y.dtype == HALF and expected.dtype == torch.float16
-    np.testing.assert_allclose(y.array, expected.detach().numpy(), rtol=4e-3, atol=4e-3)
+    np.testing.assert_allclose(y.detach().numpy(), expected.detach().numpy(), rtol=4e-3, atol=4e-3)
     dy = draw(*y.shape, dtype="float16", seed=2)
     y.backward(minicnn.tensor(dy))
     expected.backward(torch.tensor(dy))
     for x, t in zip(ours, theirs, strict=True):
         assert x.grad.dtype == x.dtype
-        np.testing.assert_allclose(x.grad.array, t.grad.numpy(), rtol=1e-2, atol=1e-2)
+        np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_products_that_pytorch_casts_on_cuda_alone(function):
     with autocast():
         y = function(x, b)
     expected = function(x.to(HALF), b.to(HALF))
-    assert y.dtype == HALF and np.array_equal(y.array, expected.array)
+    assert y.dtype == HALF and np.array_equal(y.detach().numpy(), expected.detach().numpy())
 
 
 FLOAT32 = {
@@ -182,11 +184,11 @@ def test_sums_exponentials_and_losses_run_in_float32(name):
     expected = function(wide)
     assert y.dtype == minicnn.float32
     # Not only the dtype: float16 inside would be off by 1e-3.
-    np.testing.assert_allclose(y.array, expected.array, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(y.detach().numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-6)
     y.backward(minicnn.ones_like(y))
     expected.backward(minicnn.ones_like(y))
     assert x.grad.dtype == HALF
-    np.testing.assert_allclose(x.grad.array, wide.grad.array, rtol=2e-3, atol=1e-3)
+    np.testing.assert_allclose(x.grad.numpy(), wide.grad.numpy(), rtol=2e-3, atol=1e-3)
 
 
 def test_a_dtype_that_is_asked_for_wins():
@@ -253,12 +255,12 @@ def test_in_place_functions_keep_their_dtype():
 
 def test_contexts_nest_and_end():
     x = minicnn.ones(2, 2)
-    assert not minicnn.is_autocast_enabled("cpu")
+    assert not minicnn.is_autocast_enabled(HERE)
     with autocast():
-        assert minicnn.is_autocast_enabled("cpu") and not minicnn.is_autocast_enabled()
-        assert minicnn.get_autocast_dtype("cpu") == HALF
+        assert minicnn.is_autocast_enabled(HERE) and not minicnn.is_autocast_enabled(ELSEWHERE)
+        assert minicnn.get_autocast_dtype(HERE) == HALF
         with autocast(enabled=False):
-            assert not minicnn.is_autocast_enabled("cpu")
+            assert not minicnn.is_autocast_enabled(HERE)
             assert (x @ x).dtype == minicnn.float32
             with autocast():
                 assert (x @ x).dtype == HALF
@@ -270,7 +272,7 @@ def test_a_context_ends_when_an_error_leaves_it():
     x = minicnn.ones(2, 2)
     with pytest.raises(RuntimeError), autocast():
         x @ minicnn.ones(3, 3)
-    assert not minicnn.is_autocast_enabled("cpu") and (x @ x).dtype == minicnn.float32
+    assert not minicnn.is_autocast_enabled(HERE) and (x @ x).dtype == minicnn.float32
 
 
 def test_an_error_inside_a_function_leaves_the_context_on():
@@ -312,7 +314,7 @@ def test_one_context_can_be_entered_twice():
 def test_a_context_belongs_to_its_thread():
     found = []
     with autocast():
-        thread = threading.Thread(target=lambda: found.append(minicnn.is_autocast_enabled("cpu")))
+        thread = threading.Thread(target=lambda: found.append(minicnn.is_autocast_enabled(HERE)))
         thread.start()
         thread.join()
     assert found == [False]
@@ -392,7 +394,8 @@ def test_a_weight_that_was_changed_is_cast_anew():
         (w @ w).sum().backward()
         optimizer.step()
         assert np.array_equal(
-            (w @ minicnn.eye(4)).array, (w.detach().to(HALF) @ minicnn.eye(4).to(HALF)).array
+            (w @ minicnn.eye(4)).detach().numpy(),
+            (w.detach().to(HALF) @ minicnn.eye(4).to(HALF)).numpy(),
         )
 
 
@@ -402,16 +405,16 @@ def test_a_weight_that_was_changed_before_any_backward_pass_is_cast_anew():
         before = x @ w
         with minicnn.no_grad():
             w.mul_(2.0)
-        assert np.array_equal((x @ w).array, 2 * before.array)
+        assert np.array_equal((x @ w).detach().numpy(), 2 * before.detach().numpy())
 
 
 def test_a_second_backward_pass_in_one_context_works():
     w, x = minicnn.tensor(X, requires_grad=True), minicnn.tensor(Y)
     with autocast():
         (x @ w).sum().backward()
-        once = w.grad.array.copy()
+        once = w.grad.numpy().copy()
         (x @ w).sum().backward()
-    np.testing.assert_allclose(w.grad.array, 2 * once)
+    np.testing.assert_allclose(w.grad.numpy(), 2 * once)
 
 
 def test_a_weight_used_under_no_grad_still_gets_its_gradient():
@@ -427,7 +430,7 @@ def test_a_weight_used_twice_gets_both_gradients():
     w, x = minicnn.tensor(X, requires_grad=True), minicnn.tensor(Y)
     with autocast():
         ((x @ w).sum() + (x @ w).sum() * 2.0).backward()
-    np.testing.assert_allclose(w.grad.array, 3 * Y.sum(0)[:, None] * np.ones((1, 4)), atol=2e-2)
+    np.testing.assert_allclose(w.grad.numpy(), 3 * Y.sum(0)[:, None] * np.ones((1, 4)), atol=2e-2)
 
 
 # ------------------------------------------------------------------------------ derivatives
@@ -441,17 +444,17 @@ def test_a_backward_pass_inside_the_context_gives_the_same_gradient():
             loss = (x @ minicnn.tensor(Y)).exp().sum()
             if inside:
                 loss.backward()
-                assert minicnn.is_autocast_enabled("cpu")
+                assert minicnn.is_autocast_enabled(HERE)
         if not inside:
             loss.backward()
-        grads.append(x.grad.array)
+        grads.append(x.grad.numpy())
     assert np.array_equal(*grads)
 
 
 def test_a_backward_pass_runs_outside_of_the_context_it_is_called_in():
     x, seen = minicnn.tensor(X, requires_grad=True), []
     y = (x * 2.0).relu()
-    y.register_hook(lambda dy: seen.append(minicnn.is_autocast_enabled("cpu")))
+    y.register_hook(lambda dy: seen.append(minicnn.is_autocast_enabled(HERE)))
     with autocast():
         y.sum().backward()
     assert seen == [False]
@@ -472,8 +475,8 @@ def test_second_derivatives_are_those_of_the_casts_written_out():
         return x.grad
 
     ours, expected = second(True), second(False)
-    assert ours.dtype == minicnn.float32 and np.isfinite(ours.array).all()
-    np.testing.assert_allclose(ours.array, expected.array, rtol=1e-2, atol=1e-2)
+    assert ours.dtype == minicnn.float32 and np.isfinite(ours.numpy()).all()
+    np.testing.assert_allclose(ours.numpy(), expected.numpy(), rtol=1e-2, atol=1e-2)
 
 
 class Net(nn.Module):
@@ -495,7 +498,7 @@ def test_a_network_has_pytorchs_dtypes_loss_and_gradients():
         torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(36, 5),
     )  # fmt: skip
     for p, t in zip(model.parameters(), theirs.parameters(), strict=True):
-        t.data.copy_(torch.tensor(np.ascontiguousarray(p.array)))
+        t.data.copy_(torch.tensor(np.ascontiguousarray(p.detach().numpy())))
     with autocast():
         scores = model(minicnn.tensor(images))
         loss = F.cross_entropy(scores, minicnn.tensor(labels))
@@ -509,5 +512,5 @@ def test_a_network_has_pytorchs_dtypes_loss_and_gradients():
     expected.backward()
     for p, t in zip(model.parameters(), theirs.parameters(), strict=True):
         assert p.grad.dtype == minicnn.float32
-        np.testing.assert_allclose(p.grad.array, t.grad.numpy(), rtol=2e-2, atol=2e-3)
+        np.testing.assert_allclose(p.grad.numpy(), t.grad.numpy(), rtol=2e-2, atol=2e-3)
     assert model.norm.running_mean.dtype == minicnn.float32

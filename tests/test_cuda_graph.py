@@ -283,7 +283,7 @@ def test_checks_of_labels_in_a_capture_are_not_looked_at_later(player):
 
 def test_on_the_cpu_the_step_just_runs():
     step = minicnn.cuda.graph(lambda x: x * 2.0)
-    assert [step(minicnn.ones(1)).item() for _ in range(5)] == [2.0] * 5
+    assert [step(minicnn.ones(1, device="cpu")).item() for _ in range(5)] == [2.0] * 5
     assert not step._recordings
 
 
@@ -362,7 +362,7 @@ def test_a_step_inside_a_step_is_refused(player):
 def test_inputs_that_cannot_be_captured_are_named(player):
     step = minicnn.cuda.graph(lambda *x: x[0])
     with pytest.raises(DeviceError, match="input 1 is on the CPU but others on the GPU"):
-        step(ones(1), minicnn.ones(1))
+        step(ones(1), minicnn.ones(1, device="cpu"))
     with pytest.raises(ArgumentError, match="input 1 is a list; inputs are tensors, one by one"):
         step(ones(1), [ones(1)])
     with pytest.raises(ArgumentError, match="warmup must be at least 1, got 0"):

@@ -247,9 +247,11 @@ def test_with_right_functions_results_and_gradients_are_the_library_s(case):
         found = minicnn.autograd.grad(y, inputs, dy)
         assert (replaced.calls.forward, replaced.calls.backward) == (1, 1)
         assert minicnn.gradcheck(function, tuple(inputs))
-    np.testing.assert_allclose(y.array, expected.array, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        y.detach().numpy(), expected.detach().numpy(), rtol=1e-10, atol=1e-12
+    )
     for ours, theirs in zip(found, gradients, strict=True):
-        np.testing.assert_allclose(ours.array, theirs.array, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-12)
 
 
 def test_every_operation_that_can_be_replaced_is_tested():
@@ -385,10 +387,10 @@ def test_with_a_right_step_the_parameters_and_the_state_are_the_library_s(case):
     with minicnn.replace(case.split("-")[0], step=step) as replaced:
         found, ours = run()
     assert replaced.calls.step == 4
-    np.testing.assert_allclose(found.detach().array, expected.detach().array, rtol=1e-10)
+    np.testing.assert_allclose(found.detach().numpy(), expected.detach().numpy(), rtol=1e-10)
     assert ours.keys() == state.keys()
     for name, value in state.get(0, {}).items():
-        np.testing.assert_allclose(ours[0][name].array, value.array, rtol=1e-10)
+        np.testing.assert_allclose(ours[0][name].numpy(), value.numpy(), rtol=1e-10)
 
 
 def test_every_optimizer_that_can_be_replaced_is_tested():
