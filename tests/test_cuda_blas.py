@@ -1,11 +1,12 @@
 """Matrix products through cuBLAS: what it is asked for, on a cuBLAS of a few lines of NumPy."""
 
-import ctypes
 import sys
 import types
 
 import numpy as np
 import pytest
+from cuda_on_cpu.cublas import Cublas, gemm
+from cuda_on_cpu.cublas import cuda as fake_cuda
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,26 +19,6 @@ from minicnn.kernels.cuda_blas import Call, lies, plan
 pytestmark = pytest.mark.host
 
 SIZE = st.integers(1, 4)
-
-
-def gemm(call, a, b):
-    """C = op(A) op(B) by BLAS's rules, from memory given as flat arrays; returns C's memory."""
-    rows_a, columns_a = (call.k, call.m) if call.turn_a else (call.m, call.k)
-    rows_b, columns_b = (call.n, call.k) if call.turn_b else (call.k, call.n)
-    assert call.ld_a >= rows_a and call.ld_b >= rows_b and call.ld_c >= call.m
-    assert min(call.step_a, call.step_b, call.step_c) >= 0
-    c = np.full(call.batch * call.m * call.n, np.nan, a.dtype)
-
-    def at(memory, rows, columns, ld, start):  # an index outside the memory raises
-        return memory[start + np.arange(rows)[:, None] + ld * np.arange(columns)]
-
-    for i in range(call.batch):
-        left = at(a, rows_a, columns_a, call.ld_a, i * call.step_a)
-        right = at(b, rows_b, columns_b, call.ld_b, i * call.step_b)
-        product = (left.T if call.turn_a else left) @ (right.T if call.turn_b else right)
-        places = i * call.step_c + np.arange(call.m)[:, None] + call.ld_c * np.arange(call.n)
-        c[places] = product
-    return c
 
 
 @st.composite
@@ -83,7 +64,9 @@ def test_the_call_gives_the_product_whatever_the_strides(views):
         assert isinstance(call, Call)  # a copy of what was named is always enough
     expected = a @ b
     memory = [x.reshape(-1) if x.base is None else memory_of(x) for x in (b, a)]
-    np.testing.assert_allclose(gemm(call, *memory).reshape(expected.shape), expected)
+    y = np.full(expected.size, np.nan)
+    gemm(call, *memory, y)
+    np.testing.assert_allclose(y.reshape(expected.shape), expected)
 
 
 @pytest.mark.parametrize(
@@ -126,61 +109,9 @@ def on_gpu(x):
     return np.asarray(x).view(Array)
 
 
-class Cublas:
-    """cuBLAS, as far as it is used: it notes what it is asked, and multiplies."""
-
-    def __init__(self):
-        self.asked, self.status = [], 0
-        for name in ("Create_v2", "SetMathMode", "SetStream_v2", "SetWorkspace_v2"):
-            setattr(self, f"cublas{name}", self._noting(name))
-        self.cublasGemmStridedBatchedEx = lambda *arguments: self._multiply(*arguments)
-
-    def _noting(self, name):
-        def called(*arguments):
-            self.asked.append((name, *arguments[1:]))
-            return 0
-
-        return called
-
-    def _multiply(self, handle, turn_a, turn_b, m, n, k, alpha, a, type_a, ld_a, step_a, b, type_b,
-                  ld_b, step_b, beta, c, type_c, ld_c, step_c, count, compute, algo):  # fmt: skip
-        self.asked.append(("Gemm", compute, type_a, type_b, type_c, algo))
-        dtype = {2: np.float16, 0: np.float32, 1: np.float64}[type_a]
-        scalar = ctypes.c_double if compute == 70 else ctypes.c_float
-        assert scalar.from_address(alpha).value == 1 and scalar.from_address(beta).value == 0
-        call = Call(turn_a, turn_b, m, n, k, ld_a, step_a, ld_b, step_b, ld_c, step_c, count)
-
-        def memory(pointer, step, ld, columns):
-            size = (count - 1) * step + ld * columns
-            raw = (ctypes.c_char * (size * dtype().itemsize)).from_address(pointer)
-            return np.frombuffer(raw, dtype)
-
-        left = memory(a, step_a, ld_a, m if turn_a else k)
-        right = memory(b, step_b, ld_b, k if turn_b else n)
-        memory(c, step_c, ld_c, n)[:] = gemm(call, left, right)
-        return self.status
-
-
 @pytest.fixture
 def cublas(monkeypatch):
-    library = Cublas()
-    stream = types.SimpleNamespace(ptr=7)
-
-    class Device:
-        def __init__(self, number):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *exception):
-            pass
-
-    cuda = types.SimpleNamespace(
-        get_current_stream=lambda: stream,
-        alloc=lambda size: types.SimpleNamespace(ptr=1000 + stream.ptr, size=size),
-        Device=Device,
-    )
+    library, cuda = Cublas(), fake_cuda()
     xp = types.SimpleNamespace(
         empty=lambda shape, dtype: on_gpu(np.empty(shape, dtype)),
         ascontiguousarray=lambda x: on_gpu(np.ascontiguousarray(x)),
@@ -189,12 +120,10 @@ def cublas(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(cuda=cuda))
     monkeypatch.setattr(cuda_blas, "_library", lambda: library)
     monkeypatch.setattr(cuda_blas, "array_module", lambda x: xp)
-    cuda_blas._functions.cache_clear()
-    cuda_blas._handles.of_device.clear()
-    library.stream = stream
+    cuda_blas.forget()
+    library.stream = cuda.get_current_stream()
     yield library
-    cuda_blas._functions.cache_clear()
-    cuda_blas._handles.of_device.clear()
+    cuda_blas.forget()
 
 
 def numbers(*shape, dtype="float32"):
@@ -221,6 +150,19 @@ def test_turned_and_uneven_operands_give_the_same(cublas):
         assert np.array_equal(y, np.matmul(np.asarray(left), np.asarray(b)))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_product_is_written_between_other_columns(cublas, dtype):
+    a, b, whole = numbers(3, 4, dtype=dtype), numbers(4, 5, dtype=dtype), numbers(3, 9, dtype=dtype)
+    before = np.asarray(whole).copy()
+    for rows in (slice(None), slice(1, 2)):
+        cuda_blas.multiply_into(whole[rows, 2:7], a[rows], b)
+        before[rows, 2:7] = np.matmul(np.asarray(a)[rows], np.asarray(b))
+        assert np.array_equal(whole, before)
+    uneven = numbers(6, 8, dtype=dtype)[::2, ::2]
+    cuda_blas.multiply_into(whole[:, :5], uneven, b)  # read from a copy
+    assert np.array_equal(whole[:, :5], np.matmul(np.asarray(uneven), np.asarray(b)))
+
+
 def asked(library, name):
     return [arguments for called, *arguments in library.asked if called == name]
 
@@ -235,6 +177,15 @@ def test_float32_is_rounded_to_tf32_only_where_that_is_allowed(cublas, monkeypat
     cuda_blas.matmul(double, double)
     assert [compute for compute, *_ in asked(cublas, "Gemm")] == [68, 77, 68, 70]
     assert asked(cublas, "SetMathMode") == [[16]]
+
+
+def test_products_of_convolutions_can_be_kept_out_of_tf32(cublas, monkeypatch):
+    a = numbers(2, 2)
+    for products, convolutions in ((False, True), (True, True), (True, False)):
+        monkeypatch.setattr(switches, "allow_tf32", products)
+        monkeypatch.setattr(switches, "convolutions_too", convolutions)
+        cuda_blas.multiply_into(a.copy(), a, a)
+    assert [compute for compute, *_ in asked(cublas, "Gemm")] == [68, 77, 68]
 
 
 def test_the_handle_follows_the_stream_and_keeps_a_workspace_for_each(cublas):

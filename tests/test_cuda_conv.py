@@ -122,12 +122,13 @@ def test_depthwise_computes_convolution_and_both_gradients(cupy, dtype, filters,
         check(cupy, cuda_conv_depthwise, case, *drawn)
 
 
-def test_tiles_multiply_bfloat16(cupy):
+@pytest.mark.parametrize("way", (cuda_conv_tiles, cuda_conv_columns))
+def test_tiles_and_columns_multiply_bfloat16(cupy, way):
     ml_dtypes = pytest.importorskip("ml_dtypes")
     t = a_convolution(c=8, f=16)
     given = [a.astype(ml_dtypes.bfloat16) for a in arrays(t)]
     rights = by_reference(*given, t)
-    for result, right in zip(by_way(cupy, cuda_conv_tiles, *given, t), rights, strict=True):
+    for result, right in zip(by_way(cupy, way, *given, t), rights, strict=True):
         assert result.dtype == given[0].dtype
         error = np.abs(cupy.asnumpy(result).astype("float64") - right)
         assert error.max() <= np.abs(right).max() * 2.0**-8

@@ -412,3 +412,20 @@ def test_on_a_gpu_matrix_products_are_captured():
         x = a * float(i)
         for y, expected in zip(step(x), (x @ a, x.half() @ a.half()), strict=True):
             np.testing.assert_array_equal(y.cpu().numpy(), expected.cpu().numpy())
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_convolutions_with_many_filters_are_captured():
+    on_gpu()
+    w = minicnn.randn(256, 256, 3, 3, device="cuda", requires_grad=True)
+
+    def step(x):
+        y = F.conv2d(F.conv2d(x, w, padding=1), w, padding=1)
+        return y.detach(), *minicnn.autograd.grad(y.sum(), w)
+
+    run = minicnn.cuda.graph(step, warmup=1)
+    for i in range(1, 5):
+        x = minicnn.randn(2, 256, 6, 5, device="cuda") * float(i)
+        for y, expected in zip(run(x), step(x), strict=True):
+            y, expected = y.cpu().numpy(), expected.cpu().numpy()
+            np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4 * abs(expected).max())

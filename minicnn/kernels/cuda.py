@@ -41,6 +41,11 @@ class settings:
     allow_tf32 = False
     convolutions_too = True  # so that convolutions can be kept out of it
 
+    @classmethod
+    def tf32_in_convolutions(cls) -> bool:
+        """Whether float32 is rounded to TF32 in convolutions."""
+        return cls.allow_tf32 and cls.convolutions_too
+
 
 @functools.cache
 def source(file: str) -> str:

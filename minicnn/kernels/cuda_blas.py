@@ -14,7 +14,7 @@ order, so Y = A B, wanted row after row, is asked for as Y^T = B^T A^T, and noth
     x[i, j] at i + j ld     columns one after another:  BLAS sees x, and must turn it; flag "T"
 
 *Precision.* float16 and float32 are added up in float32, float64 in float64. float32 is rounded to
-TF32, with 10 bits instead of 23, only if `cuda.settings.allow_tf32` says so.
+TF32, with 10 bits instead of 23, only if `cuda.settings` says so.
 
 Source: NVIDIA, "cuBLAS", sections 2.1.4 (streams), 2.4.8 (workspace) and 2.8.13
 (cublasGemmStridedBatchedEx).
@@ -40,7 +40,7 @@ Sizes = tuple[int, ...]
 WORKSPACE = 32 << 20  # bytes, as NVIDIA advises for the H100; less than a default of cuBLAS's own
 STRICT = 16  # CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: float16 adds up in float32 alone
 ANY_ALGORITHM = -1
-_TYPES = {"e": 2, "f": 0, "d": 1}  # cudaDataType: CUDA_R_16F, CUDA_R_32F, CUDA_R_64F
+_TYPES = {"e": 2, "f": 0, "d": 1, "E": 14}  # cudaDataType: CUDA_R_16F, _32F, _64F, _16BF
 _COMPUTE_32F, _COMPUTE_32F_TF32, _COMPUTE_64F = 68, 77, 70
 _SCALARS = {t: (t(1.0), t(0.0)) for t in (ctypes.c_float, ctypes.c_double)}
 
@@ -124,17 +124,35 @@ def matmul(a: Array, b: Array) -> Array:
     Operands are copied only where neither their rows nor their columns are dense, or the matrices
     of a batch do not lie evenly.
     """
-    xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    call = plan(a.shape, _in_elements(a), b.shape, _in_elements(b))
-    if not isinstance(call, Call):
-        a, b = (
-            xp.ascontiguousarray(xp.broadcast_to(x, (*batch, *x.shape[-2:]))) if copy else x
-            for x, copy in zip((a, b), call, strict=True)
-        )
-        return matmul(a, b)
-    y = xp.empty((*batch, a.shape[-2], b.shape[-1]), dtype=a.dtype)
-    _handle(a.device.id).multiply(call, b, a, y)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    y = array_module(a).empty((*batch, a.shape[-2], b.shape[-1]), dtype=a.dtype)
+    a, b, call = _planned(a, b)
+    _handle(a.device.id).multiply(call, b, a, y, settings.allow_tf32)
     return y
+
+
+def multiply_into(y: Array, a: Array, b: Array) -> None:
+    """y = a b, a convolution's product of two matrices, into memory that is there.
+
+    The numbers of a row of y must be side by side; its rows may lie apart.
+    """
+    a, b, call = _planned(a, b)
+    apart = y.strides[0] // y.itemsize  # of a single row it may be anything
+    call = call._replace(ld_c=max(call.ld_c, apart))
+    _handle(a.device.id).multiply(call, b, a, y, settings.tf32_in_convolutions())
+
+
+def _planned(a: Array, b: Array) -> tuple[Array, Array, Call]:
+    """Return the call for a b, and both operands, copied where cuBLAS cannot read them."""
+    call = plan(a.shape, _in_elements(a), b.shape, _in_elements(b))
+    if isinstance(call, Call):
+        return a, b, call
+    xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a, b = (
+        xp.ascontiguousarray(xp.broadcast_to(x, (*batch, *x.shape[-2:]))) if copy else x
+        for x, copy in zip((a, b), call, strict=True)
+    )
+    return _planned(a, b)
 
 
 def _in_elements(x: Array) -> Sizes:
@@ -200,14 +218,17 @@ class Handle:
         self._do("cublasSetWorkspace_v2", self.pointer, memory.ptr, WORKSPACE)
         self.stream = stream
 
-    def multiply(self, call: Call, a: Array, b: Array, c: Array) -> None:
-        """Start C = op(A) op(B) on the current stream, with A, B and C in Fortran's order."""
+    def multiply(self, call: Call, a: Array, b: Array, c: Array, tf32: bool) -> None:
+        """Start C = op(A) op(B) on the current stream, with A, B and C in Fortran's order.
+
+        `tf32`: round factors of float32 to TF32.
+        """
         import cupy
 
         self.follow(cupy.cuda.get_current_stream().ptr)
         kind = a.dtype.char
         compute = _COMPUTE_64F if kind == "d" else _COMPUTE_32F
-        if kind == "f" and settings.allow_tf32:
+        if kind == "f" and tf32:
             compute = _COMPUTE_32F_TF32
         one, zero = _SCALARS[ctypes.c_double if kind == "d" else ctypes.c_float]
         self._do(
@@ -236,3 +257,9 @@ def _handle(device: int) -> Handle:
         with cupy.cuda.Device(device):
             known[device] = Handle()
     return known[device]
+
+
+def forget() -> None:
+    """Look for cuBLAS anew when it is next needed."""
+    _functions.cache_clear()
+    _handles.of_device.clear()

@@ -1,8 +1,8 @@
 """Convolution on a GPU with many filters: columns are stored, and cuBLAS multiplies them.
 
 Each number of the columns meets every filter, so with many filters the product outweighs the
-copying, and cuBLAS's product is the fastest there is. It wants one 2-D product over all pixels:
-CuPy's products of more axes copy their operands, and compute float16 in float32.
+copying, and cuBLAS's product is the fastest there is. It is called directly (see `cuda_blas`), so
+that it writes each group's filters between those of others, and can be captured in a graph.
 
 Columns are made for blocks of images, since they are KH KW times as large as these.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backend import array_module
 from . import cuda
+from .cuda_blas import multiply_into
 from .cuda_conv_memory import (
     at_once,
     axes,
@@ -52,12 +53,11 @@ def fits(t: Convolution) -> bool:
 def convolve(x: Array, w: Array, b: Array | None, t: Convolution) -> Array:
     """y = columns(x) w + b, a block of images at a time."""
     x, filters, y = countable(x), filter_matrix(w).reshape(-1, t.f), channels_last(t.y_shape, x)
-    flat = pixels(y)
-    for images in _blocks(t, x.itemsize):
+    flat = pixels(y).reshape(-1, t.f)  # (N OH OW, F)
+    for images, rows in _blocks(t, x.itemsize):
         for inputs, outputs in _groups(t):
             columns = _columns(x[images, inputs], t)  # (B OH OW, K)
-            out = flat[images, :, :, outputs]
-            _multiply(columns, filters[:, outputs], out)
+            multiply_into(flat[rows, outputs], columns, filters[:, outputs])
     if b is not None:
         flat += b
     return y
@@ -66,12 +66,12 @@ def convolve(x: Array, w: Array, b: Array | None, t: Convolution) -> Array:
 def input_grad(dy: Array, w: Array, t: Convolution) -> Array:
     """dx = columns dy w^T, which each pixel gathers from where it was seen."""
     filters, dx = filter_matrix(w).reshape(-1, t.f), channels_last(t.x_shape, dy)
-    xp, dy = array_module(dy), array_module(dy).ascontiguousarray(pixels(dy))  # (N, OH, OW, F)
-    for images in _blocks(t, dy.itemsize):
+    xp, flat = array_module(dy), _flat(dy, t)
+    for images, rows in _blocks(t, dy.itemsize):
         for inputs, outputs in _groups(t):
-            seen = dy[images, :, :, outputs].reshape(-1, t.f // t.groups)
+            seen = flat[rows, outputs]
             columns = xp.empty((len(seen), t.k), dtype=dy.dtype)
-            _multiply(seen, filters[:, outputs].T, columns)
+            multiply_into(columns, seen, filters[:, outputs].T)
             _gather(columns, dx[images, inputs], t)
     return dx
 
@@ -79,15 +79,14 @@ def input_grad(dy: Array, w: Array, t: Convolution) -> Array:
 def weight_grad(dy: Array, x: Array, t: Convolution) -> Array:
     """dw = the sum over the blocks of columns(x)^T dy, in float32 or wider."""
     xp, x, dw = array_module(x), countable(x), filters_last(t.w_shape, dy)
-    dy = xp.ascontiguousarray(pixels(dy))  # (N, OH, OW, F)
+    dy = _flat(dy, t)
     flat = dw.transpose(2, 3, 1, 0).reshape(-1, t.f)  # (K, F)
     blocks = list(_blocks(t, x.itemsize))
     total = flat if len(blocks) == 1 else xp.zeros(flat.shape, cuda.wide(x.dtype))
-    for images in blocks:
+    for images, rows in blocks:
         for inputs, outputs in _groups(t):
             columns = _columns(x[images, inputs], t)
-            seen = dy[images, :, :, outputs].reshape(-1, t.f // t.groups)
-            _multiply(columns.T, seen, flat[:, outputs])
+            multiply_into(flat[:, outputs], columns.T, dy[rows, outputs])
         if total is not flat:
             total += flat
     if total is not flat:
@@ -95,25 +94,27 @@ def weight_grad(dy: Array, x: Array, t: Convolution) -> Array:
     return dw
 
 
-def _blocks(t: Convolution, itemsize: int) -> Iterator[slice]:
-    """Yield slices of images whose columns, of one group, fill at most `BLOCK_BYTES`."""
+def _flat(dy: Array, t: Convolution) -> Array:
+    """Return dy (N, F, OH, OW) as a matrix (N OH OW, F)."""
+    return array_module(dy).ascontiguousarray(pixels(dy)).reshape(-1, t.f)
+
+
+def _blocks(t: Convolution, itemsize: int) -> Iterator[tuple[slice, slice]]:
+    """Yield slices of images whose columns, of one group, fill at most `BLOCK_BYTES`.
+
+    With each comes the slice of its rows in matrices (N OH OW, ...).
+    """
     oh, ow = t.windows.out_hw
     step = max(1, BLOCK_BYTES // (oh * ow * t.k * itemsize))
-    return (slice(n, min(n + step, t.n)) for n in range(0, t.n, step))
+    for n in range(0, t.n, step):
+        end = min(n + step, t.n)
+        yield slice(n, end), slice(n * oh * ow, end * oh * ow)
 
 
 def _groups(t: Convolution) -> Iterator[tuple[slice, slice]]:
     """Yield the channels and the filters of each group."""
     own = t.f // t.groups
     return ((slice(g * t.c, (g + 1) * t.c), slice(g * own, (g + 1) * own)) for g in range(t.groups))
-
-
-def _multiply(a: Array, b: Array, out: Array) -> None:
-    """out = a b by cuBLAS, for matrices a and b; `out` may have more axes, and lie with gaps."""
-    dense = out if out.flags.c_contiguous else array_module(a).empty(out.shape, dtype=out.dtype)
-    array_module(a).matmul(a, b, out=dense.reshape(-1, b.shape[1]))
-    if dense is not out:
-        out[...] = dense
 
 
 def _columns(x: Array, t: Convolution) -> Array:

@@ -136,8 +136,8 @@ def _run(
 ) -> None:
     """Launch kernel `name` on `arguments`; if blocks share sums, add up their parts, and b."""
     dtype = result.dtype
-    tf32 = cuda.settings.allow_tf32 and cuda.settings.convolutions_too
-    on_tensor_cores = dtype.itemsize == 2 or (dtype.char == "f" and tf32)
+    tf32 = dtype.char == "f" and cuda.settings.tf32_in_convolutions()
+    on_tensor_cores = dtype.itemsize == 2 or tf32
     defines = {
         "TILE_M": cut.height,
         "TILE_N": cut.width,

@@ -14,6 +14,8 @@ It cannot prove that a kernel is free of races: threads switch only where they w
 are tried of many. It rounds as the CPU does, without fused multiply-adds, and a tensor core's own
 rounding is not in it. It says nothing of speed, registers, or what a GPU's memory holds beyond an
 array. The tests marked `gpu` are for that.
+
+`cublas` stands in for the library that is called from the host.
 """
 
 from __future__ import annotations
@@ -22,8 +24,11 @@ import contextlib
 import sys
 from unittest import mock
 
+from . import cublas
 from .arrays import asarray, asnumpy, ndarray
 from .module import COMPILER, RawModule
+
+cuda = cublas.cuda()
 
 
 def __getattr__(name):
@@ -36,14 +41,20 @@ def __getattr__(name):
 @contextlib.contextmanager
 def installed():
     """Be ``cupy`` for minicnn inside a `with` block."""
-    from minicnn.kernels import cuda
+    from minicnn.kernels import cuda, cuda_blas
 
+    here, library = sys.modules[__name__], cublas.Cublas()
     cuda.forget()
+    cuda_blas.forget()
     try:
-        with mock.patch.dict(sys.modules, cupy=sys.modules[__name__]):
-            yield sys.modules[__name__]
+        with (
+            mock.patch.dict(sys.modules, cupy=here),
+            mock.patch.object(cuda_blas, "_library", lambda: library),
+        ):
+            yield here
     finally:
         cuda.forget()
+        cuda_blas.forget()
 
 
 __all__ = ["COMPILER", "RawModule", "asarray", "asnumpy", "installed", "ndarray"]
