@@ -1,10 +1,10 @@
 """What all tests share: the same property tests at every run, all cores at work, and the device.
 
 ``pytest --device cuda`` runs the tests on a GPU, ``--device cuda-standin`` on a strict stand-in for
-CuPy (`tests/strict_cupy`); tests marked `host` are left out then, and those marked `gpu` skipped on
-the stand-in, which is none. What tests compare, they compare
-on the host: there `Tensor.numpy` and `np.asarray` fetch the array, which they else refuse to do,
-and `minicnn.from_numpy` takes the array to the device.
+CuPy (`tests/strict_cupy`); tests marked `host` are left out then, and on the stand-in those marked
+`gpu` are skipped. What tests compare, they compare on the host: there `Tensor.numpy` and
+`np.asarray` fetch the array, which they else refuse to do, and `minicnn.from_numpy` takes the array
+to the device.
 """
 
 import importlib.util

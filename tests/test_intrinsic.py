@@ -136,6 +136,13 @@ def test_hooks_of_the_layers_inside_are_called(register, which):
     assert called == [layer[which]]
 
 
+def test_an_activation_that_was_exchanged_is_the_one_that_runs():
+    layer = LinearReLU(nn.Linear(3, 2), nn.ReLU())
+    layer[1] = nn.Tanh()
+    x = minicnn.ones(1, 3)
+    np.testing.assert_array_equal(layer(x).detach().numpy(), layer[0](x).tanh().detach().numpy())
+
+
 def test_inside_autocast_the_bias_is_cast_with_the_weight():
     device = minicnn.get_default_device().type
     layer = ConvReLU2d(nn.Conv2d(2, 3, 3), nn.ReLU())

@@ -48,7 +48,7 @@ class _FusedModule(Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         layer, relu = self
-        if layer.bias is None or _has_hooks(layer) or _has_hooks(relu):
+        if layer.bias is None or type(relu) is not ReLU or _has_hooks(layer) or _has_hooks(relu):
             return super().forward(input)  # nothing to fuse, or somebody looks at what is between
         return bias_relu(self._product(input), layer.bias, self.channels)
 

@@ -2,7 +2,8 @@
 
 Each of the two reads all numbers of an image and writes them again, and hardly computes; what they
 cost is the way to memory and back. Together they go there once. Backward, the gradient of the bias
-is the sum of dx, and is added up while dx is being written.
+is the sum of dx, and is added up while dx is being written. (Some kernels of convolution add the
+bias to what they are about to write; beside those, only the backward pass has something to gain.)
 
 `nn.intrinsic` has the layers that use it.
 """
