@@ -12,6 +12,8 @@ from minicnn.course.outcome import same
 from minicnn.course.show import show
 from minicnn.errors import CourseError, UnknownNameError
 
+pytestmark = pytest.mark.host  # the functions take NumPy's arrays
+
 EXERCISES = {f"{c.number}.{e.name}": e for c in all_chapters() for e in c.exercises}
 every = pytest.mark.parametrize("name", EXERCISES)
 WITH_SPEED = [name for name, exercise in EXERCISES.items() if exercise.speed]

@@ -130,6 +130,15 @@ def test_check_says_what_is_wrong_and_what_it_was_judged_with(started, capsys):
     assert "expected size = 1 got size = 0" in words
 
 
+def test_functions_are_judged_on_the_cpu_whatever_the_device(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINICNN_DEVICE", "cuda")
+    chapter = find_chapter("01")
+    answers = {exercise.name: exercise.source for exercise in chapter.exercises}
+    (tmp_path / chapter.file).write_text(chapter.write(answers))
+    findings = check(chapter, tmp_path, limit=60.0).findings
+    assert [(f.name, f.status) for f in findings] == [(name, PASSED) for name in answers]
+
+
 def test_check_of_one_function_prints_only_that(started, capsys):
     code, out, _ = call(capsys, "check", "03.im2col", "--dir", started)
     assert code == 1 and [line.split() for line in out.splitlines()[1:]] == [["im2col", "to", "do"]]

@@ -122,6 +122,7 @@ def _start(job: Path, folder: Path) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, [PACKAGE, os.environ.get("PYTHONPATH")])),
+        "MINICNN_DEVICE": "cpu",  # the functions take NumPy's arrays
         "OMP_NUM_THREADS": "1",  # so that speeds compare
         "OPENBLAS_NUM_THREADS": "1",
     }
