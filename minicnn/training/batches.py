@@ -35,7 +35,9 @@ def loader_of(
     if is_array(data):
         data = (data,)
     if isinstance(data, (tuple, list)) and data and all(is_array(part) for part in data):
-        data = TensorDataset(*(as_tensor(part) for part in data))
+        # Arrays stay where they are, whatever the default device: batches are sent one by one.
+        parts = (p if isinstance(p, Tensor) else as_tensor(p, device="cpu") for p in data)
+        data = TensorDataset(*parts)
     if (
         hasattr(data, "__getitem__")
         and hasattr(data, "__len__")
