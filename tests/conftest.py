@@ -9,9 +9,13 @@ to the device.
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+if not importlib.util.find_spec("minicnn"):  # not installed: test the checkout
+    sys.path.append(str(Path(__file__).parents[1]))
 
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import HealthCheck, settings

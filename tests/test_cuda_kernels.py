@@ -255,7 +255,10 @@ def test_compute_sanitizer_finds_nothing(gpu, tool):
     sanitizer = shutil.which("compute-sanitizer")
     if sanitizer is None:
         pytest.skip("no compute-sanitizer")
-    command = [sanitizer, "--tool", tool, "--error-exitcode", "9", sys.executable, __file__]
+    command = [sanitizer, "--tool", tool, "--error-exitcode", "9"]
+    if tool == "memcheck":  # libraries try calls that an older driver lacks, and take the error
+        command += ["--report-api-errors", "no"]
+    command += [sys.executable, __file__]
     paths = os.environ | {"PYTHONPATH": str(FOLDER.parents[1])}
     done = subprocess.run(command, capture_output=True, text=True, env=paths)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
