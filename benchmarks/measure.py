@@ -67,9 +67,12 @@ class Process:
         self.seconds: list[float] = []
         self.memory = 0  # bytes
 
-    def make(self) -> None:
-        """Wait until the process has started, and have it make its engine."""
+    def started(self) -> None:
+        """Wait until the process has started."""
         self._answer()
+
+    def make(self) -> None:
+        """Have the process make its engine."""
         self.ask("make")
 
     def ask(self, command: str) -> dict[str, Any]:
@@ -131,6 +134,7 @@ def measure(
     try:
         for label, case in cases.items():  # all start at once, and from then on take turns
             processes[label] = Process(case)
+        _each(processes, Process.started, failed)  # all: on a GPU, it counts as memory taken
         _each(processes, Process.make, failed)
         if compare:
             _agree(processes, failed)

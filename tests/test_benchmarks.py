@@ -89,6 +89,23 @@ def test_engines_that_disagree_are_not_timed(wrong):
     assert left == {"one": good} and "disagree" in failed["other"] and bad.values is None
 
 
+def test_no_engine_is_made_before_every_process_has_started(monkeypatch):
+    told = []
+
+    class Told:
+        seconds, memory = [1.0] * 3, 0
+
+        def __init__(self, case):
+            pass
+
+    for name in ("started", "make", "warm_up", "measure", "close"):
+        setattr(Told, name, lambda self, name=name: told.append(name))
+    monkeypatch.setattr(measure, "Process", Told)
+    case = measure.Case("minicnn", "lenet5", 1)
+    measure.measure({"one": case, "other": case}, 3, compare=False)
+    assert told[:4] == ["started"] * 2 + ["make"] * 2
+
+
 def test_ratios_are_to_pytorch(tmp_path):
     seconds = {"pytorch": [2.0, 4.0, 6.0], "minicnn": [1.0, 1.0, 1.0]}
     results = {e: {"seconds": s, "memory": 100} for e, s in seconds.items()}
