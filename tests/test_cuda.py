@@ -103,6 +103,17 @@ def test_losses_read_nothing_and_send_nothing(name):
     assert not traffic.reads and not traffic.copies, traffic
 
 
+def test_clipping_many_gradients_reads_nothing_and_sends_nothing():
+    params = [nn.Parameter(minicnn.ones(3, device="cuda")) for _ in range(12)]
+    for p in params:
+        p.grad = minicnn.ones(3, device="cuda")
+    with watched() as traffic:
+        norm = nn.utils.clip_grad_norm_(params, 1.0)
+    assert not traffic.reads and not traffic.copies, traffic
+    np.testing.assert_allclose(norm.cpu().numpy(), 6.0)
+    np.testing.assert_allclose(params[11].grad.cpu().numpy(), 1 / 6, rtol=1e-5)
+
+
 def test_an_embedding_reads_nothing():
     table = nn.Embedding(10, 4, padding_idx=0).cuda()
     words = minicnn.tensor(LABELS, device="cuda")

@@ -162,5 +162,9 @@ def test_reads_and_copies_are_counted():
         assert len(traffic.reads) == 6
         strict_cupy.asarray(np.ones(2)), strict_cupy.array([1, 2])
         assert len(traffic.copies) == 2
+        strict_cupy.stack([y] * 8)
+        assert len(traffic.copies) == 2
+        strict_cupy.stack([y] * 9)
+        assert len(traffic.copies) == 3
     float(y)
     assert len(traffic.reads) == 6

@@ -103,6 +103,7 @@ UFUNCS = (
 
 # Their results have sizes that only the device knows, so the host waits for it.
 WAITING = ("argwhere", "bincount", "flatnonzero", "isin", "nonzero", "unique", "unravel_index")
+JOINING = ("concatenate", "stack")  # and more than eight small arrays by one kernel
 ATOMIC = ("float16", "float32", "float64", "int32", "uint32", "uint64")  # that scatter-add has
 
 
@@ -122,6 +123,8 @@ def function_of(line):
             note("reads", name)
         sources = _arrays_in((*arguments, *keywords.values()))
         same_device(name, *sources)
+        if name in JOINING and len(sources) > 8:
+            note("copies", name)  # of their addresses, for one kernel
         arguments = [host_of(v, name) for v in arguments]
         keywords = {k: host_of(v, name) for k, v in keywords.items() if (name, k) not in _OURS}
         with np.errstate(all="ignore"):

@@ -102,9 +102,13 @@ def get_total_norm(
     arrays = [t.array for t in _listed(tensors, "get_total_norm")]
     if not arrays:
         return tensor(0.0)
-    # The norm of the tensors' norms is the norm of all.
-    norms = [_norm(x, p) for x in arrays]
-    total_norm = _norm(array_module(norms[0]).stack(norms), p)
+    # The norm of the tensors' norms is the norm of all. They are not stacked: for more than eight
+    # arrays CuPy sends a table of addresses from the host, which cannot be captured.
+    found = [_norm(x, p) for x in arrays]
+    norms = array_module(found[0]).empty(len(found), np.result_type(*{x.dtype for x in found}))
+    for i, norm in enumerate(found):
+        norms[i] = norm
+    total_norm = _norm(norms, p)
     if error_if_nonfinite and not array_module(total_norm).isfinite(total_norm):
         raise AnomalyError(
             f"clip_grad_norm_: the total norm of order {p} of the gradients is not finite, so they "
