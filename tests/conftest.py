@@ -92,6 +92,7 @@ def standin(request):
 
     from minicnn.backend import cuda
     from minicnn.deferred import settle
+    from minicnn.ops import operands
 
     if request.config.getoption("--device") != "cpu":
         yield sys.modules.get("cupy")
@@ -104,6 +105,7 @@ def standin(request):
         settle()
     finally:
         cuda._state = known
+        operands._constants.cache_clear()  # of the stand-in's arrays
         for name, module in before.items():
             sys.modules.pop(name)
             if module is not None:

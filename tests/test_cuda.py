@@ -114,6 +114,21 @@ def test_clipping_many_gradients_reads_nothing_and_sends_nothing():
     np.testing.assert_allclose(params[11].grad.cpu().numpy(), 1 / 6, rtol=1e-5)
 
 
+BORDERS = {
+    **{mode: nn.Conv2d(1, 2, 3, padding=1, padding_mode=mode) for mode in ("reflect", "circular")},
+    "average": nn.AvgPool2d(3, 2, padding=1, count_include_pad=False),
+}
+
+
+@pytest.mark.parametrize("name", BORDERS)
+def test_borders_are_sent_once(name):
+    layer, x = BORDERS[name].to("cuda"), minicnn.tensor(IMAGES, device="cuda").requires_grad_()
+    layer(x)
+    with watched() as traffic:
+        layer(x).sum().backward()
+    assert not traffic.reads and not traffic.copies, traffic
+
+
 def test_an_embedding_reads_nothing():
     table = nn.Embedding(10, 4, padding_idx=0).cuda()
     words = minicnn.tensor(LABELS, device="cuda")

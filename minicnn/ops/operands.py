@@ -13,13 +13,13 @@ import functools
 import math
 import operator
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Op, wrap
-from ..backend import array_module
+from ..backend import array_module, to_device
 from ..errors import DimensionError, DTypeError, ShapeError
 from ..promotion import get_default_dtype, result_type
 from ..tensor import Tensor, check_tensor
@@ -151,6 +151,16 @@ def as_tensor_of(x: Any, like: Tensor) -> Tensor:
 def zeros_of(x: Tensor) -> Tensor:
     """Return zeros in the shape and dtype of `x`."""
     return wrap(array_module(x.array).zeros_like(x.array))
+
+
+def constants(values: Sequence[Any], like: Tensor, dtype: Any) -> Any:
+    """Return an array of fixed numbers where `like` is; a GPU is sent it once. Only for reading."""
+    return _constants(tuple(values), np.dtype(dtype), str(like.device))
+
+
+@functools.lru_cache(maxsize=256)
+def _constants(values: tuple[Any, ...], dtype: np.dtype, device: str) -> Any:
+    return to_device(np.array(values, dtype), device)
 
 
 def no_bools(name: str, instead: str, *operands: Any) -> None:

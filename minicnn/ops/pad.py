@@ -12,9 +12,9 @@ from ..autograd import Op
 from ..backend import array_module
 from ..errors import ShapeError, UnsupportedError
 from ..tensor import Tensor, check_tensor, method
-from .index import getitem
+from .index import getitem, read
 from .join import cat
-from .operands import Dims, as_shape, fitting, many_dims, one_dim
+from .operands import Dims, as_shape, constants, fitting, many_dims, one_dim
 
 
 @dataclass(eq=False, repr=False)
@@ -90,7 +90,8 @@ def _pad_with_itself(input: Tensor, pairs: list[tuple[int, int]], mode: str) -> 
             places = places % n
         else:
             places = n - 1 - np.abs(n - 1 - np.abs(places))
-        input = getitem(input, (*(slice(None),) * d, places))
+        index = (*(slice(None),) * d, constants(places.tolist(), input, "int64"))
+        input = read(input, index)
     return input
 
 

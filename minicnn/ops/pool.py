@@ -19,11 +19,11 @@ from typing import Any
 
 from .. import kernels
 from ..autograd import Op, wrap
-from ..backend import array_module
 from ..errors import ShapeError
 from ..kernels.geometry import Padding, Pair
 from ..kernels.reference import max_pool2d_positions
 from ..tensor import Tensor
+from .operands import constants
 from .windows import like_input, pooling_geometry, pooling_images
 
 __all__ = ["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"]
@@ -277,5 +277,5 @@ def _divisor(
         counts.append([min(s + kernel[axis], high) - max(s, low) for s in starts])
     if all(n == kernel[axis] for axis in (0, 1) for n in counts[axis]):
         return kernel[0] * kernel[1]
-    rows, columns = (array_module(x.array).asarray(c, dtype=x.dtype) for c in counts)
+    rows, columns = (constants(c, x, x.dtype) for c in counts)
     return rows[:, None] * columns
