@@ -16,7 +16,13 @@ import minicnn
 import minicnn.nn.functional as F
 from minicnn import nn, optim
 from minicnn.autograd.modes import thread
-from minicnn.errors import ArgumentError, CaptureError, DeviceError, ShapeError
+from minicnn.errors import (
+    ArgumentError,
+    CaptureError,
+    DeviceError,
+    OutOfMemoryError,
+    ShapeError,
+)
 
 
 def of_cupy(function):
@@ -71,10 +77,11 @@ class Player:
     def __init__(self):
         self.calls, self.tensors, self.step = [], list, None
         self.pinned = self.allocator = "usual"
+        self.kept = 1  # bytes that CuPy keeps for arrays to come
 
     def begin(self, stream):
         self.calls.append("begin")
-        assert self.allocator == "private" and self.pinned != "usual"
+        assert self.allocator == "private" and self.pinned != "usual" and not self.kept
         self.before = [(x.array, x.array.copy()) for x in self.tensors()]
 
     def end(self, stream):
@@ -99,8 +106,11 @@ def player(standin, monkeypatch):
     def set_pinned_memory_allocator(allocator):
         player.pinned = allocator
 
+    def free_all_blocks():
+        player.kept = 0
+
     def pool(name):
-        return lambda: types.SimpleNamespace(malloc=name)
+        return lambda: types.SimpleNamespace(malloc=name, free_all_blocks=free_all_blocks)
 
     def asarray(x):
         if isinstance(x, np.ndarray) and player.pinned != "usual":
@@ -342,6 +352,19 @@ def test_reading_from_the_device_names_the_function(player, monkeypatch):
     ):
         run(ones(1))
     assert player.calls == ["begin", "end"]  # what was begun is ended, or the stream stays unusable
+
+
+def test_a_full_memory_is_said_to_be_full(player):
+    error = type("OutOfMemoryError", (MemoryError,), {"__module__": "cupy.cuda.memory"})
+
+    def step(x):
+        if thread.recorder.capturing:
+            raise error("Out of memory allocating 9 bytes")
+
+    run = minicnn.cuda.graph(step, warmup=1)
+    run(ones(1))
+    with pytest.raises(OutOfMemoryError, match="graph: the GPU's memory is full"):
+        run(ones(1))
 
 
 def test_a_mistake_in_the_step_is_its_own(player):

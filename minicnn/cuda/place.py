@@ -38,6 +38,7 @@ class Place:
     def capturing(self) -> Iterator[Callable[[], Any]]:
         """Capture what is put into the stream; the function given ends that with a graph."""
         cupy = cuda.module()
+        cupy.get_default_memory_pool().free_all_blocks()  # what it keeps, `pool` cannot take
         with (
             self.working(),
             cupy.cuda.using_allocator(self.pool.malloc),

@@ -11,7 +11,8 @@ from ..autograd import wrap
 from ..autograd.modes import thread
 from ..backend import cuda
 from ..deferred import set_aside
-from ..errors import CaptureError, MinicnnError
+from ..errors import CaptureError, MinicnnError, OutOfMemoryError
+from ..gpu import full_memory, is_full
 from ..random import get_rng_state
 from ..tensor import Tensor
 from .place import Place, why_not
@@ -74,6 +75,8 @@ class Recording:
         except MinicnnError:
             raise
         except Exception as error:
+            if is_full(error):
+                raise OutOfMemoryError(full_memory("graph", error)) from error
             raise CaptureError(why_not(error)) from error
         finally:
             self.capturing, thread.recorder = False, None
