@@ -95,7 +95,7 @@ def on_cpu(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     parts: dict[str, Callable[[], Any]] = {
         "pipeline": lambda: more.pipeline(options.threads, steps),
         "import": more.importing,
-        "scaling": lambda: more.scaling(steps),
+        "scaling": lambda: more.scaling(engines, steps),
         "operations": lambda: more.operations(engines, options.threads, steps),
     }
     for name in (name for name in parts if name in what):

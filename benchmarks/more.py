@@ -55,24 +55,28 @@ def _print_operation(
     )
 
 
-def scaling(steps: int) -> dict[str, Any]:
+def scaling(engines: list[str], steps: int) -> dict[str, Any]:
     """Print how much faster two threads are than one, and the time for each image of a batch."""
+    engines = [e for e in engines if e in ("minicnn", "pytorch")]
     found: dict[str, Any] = {}
-    print("\nTwo threads against one, training step of minicnn")
+    print("\nTraining step with one thread, with two, and how many times as fast that is")
     for workload in THREADED:
-        cases = {f"{t} threads": Case("minicnn", workload, t) for t in (1, 2)}
+        cases = {f"{e}, {t} threads": Case(e, workload, t) for e in engines for t in (1, 2)}
         found[workload] = s = summarise(measure(cases, steps))
-        one, two = (s[label]["median_s"] * 1e3 for label in cases)
-        print(
-            f"  {workload:10}{one:>9.1f} ms{two:>9.1f} ms   {one / two:.2f} times as fast",
-            flush=True,
-        )
-    print("\nTime for each image of a batch, CIFAR network, training step of minicnn")
-    cases = {str(n): Case("minicnn", f"cifar@{n}", 2) for n in BATCHES}
+        cells = []
+        for engine in engines:
+            one, two = (s[f"{engine}, {t} threads"]["median_s"] * 1e3 for t in (1, 2))
+            cells.append(f"{engine}{one:>9.1f} ms{two:>9.1f} ms{one / two:>7.2f}")
+        print(f"  {workload:10}{'    '.join(cells)}", flush=True)
+    print("\nTime for each image of a batch of the CIFAR network, training step")
+    cases = {f"{e}, {n}": Case(e, f"cifar@{n}", 2) for e in engines for n in BATCHES}
     found["batches"] = s = summarise(measure(cases, steps, compare=False))
-    each = {n: s[str(n)]["median_s"] / n * 1e3 for n in BATCHES}
-    for n, ms in each.items():
-        print(f"  batch {n:4}{ms:>9.3f} ms   {ms / each[BATCHES[-1]]:.2f} of batch {BATCHES[-1]}'s")
+    for n in BATCHES:
+        cells = []
+        for engine in engines:
+            each, largest = (s[f"{engine}, {m}"]["median_s"] / m for m in (n, BATCHES[-1]))
+            cells.append(f"{engine}{each * 1e3:>9.3f} ms{each / largest:>7.2f} of the last")
+        print(f"  batch {n:4}{'    '.join(cells)}")
     return found
 
 
