@@ -76,7 +76,7 @@ def scaling(engines: list[str], steps: int) -> dict[str, Any]:
         for engine in engines:
             each, largest = (s[f"{engine}, {m}"]["median_s"] / m for m in (n, BATCHES[-1]))
             cells.append(f"{engine}{each * 1e3:>9.3f} ms{each / largest:>7.2f} of the last")
-        print(f"  batch {n:4}{'    '.join(cells)}")
+        print(f"  batch {n:4}  {'    '.join(cells)}")
     return found
 
 

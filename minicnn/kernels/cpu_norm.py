@@ -41,8 +41,8 @@ class Runs:
         self.read = (b, p // self.k, self.k * c)
 
     def blocks(self) -> list[Block]:
-        """Return the (parts, rows) of each block: of several caches, see `cpu_pool`."""
-        return blocks(self.read[0], self.read[1], self.read[2] * self.dtype.itemsize // 4 or 1)
+        """Return the (parts, rows) of each block: of two caches, see `cpu_pool`."""
+        return blocks(self.read[0], self.read[1], self.read[2] * self.dtype.itemsize // 2 or 1)
 
     def long(self, v: np.ndarray) -> np.ndarray:
         """Return numbers for each channel, (B, C), as ones for each place of a run, (B, 1, k C)."""
