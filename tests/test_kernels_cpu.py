@@ -29,6 +29,7 @@ from minicnn.kernels import (
     cpu_batch_last,
     cpu_columns,
     cpu_depthwise,
+    cpu_loss,
     cpu_matmul,
     cpu_norm,
     cpu_pool,
@@ -37,6 +38,7 @@ from minicnn.kernels import (
     cpu_taps,
     cpu_winograd,
     layout,
+    loss,
     reference,
 )
 
@@ -162,6 +164,8 @@ def machine(number, cache):
                 (layout, "CACHE_BYTES", cache),
                 (layout, "HANDOVER_BYTES", 1),
                 (cpu_batch_last, "CACHE_BYTES", cache),
+                (cpu_loss, "CACHE_BYTES", cache),
+                (cpu_loss, "WORTH", 0),
                 (cpu_batch_last, "WORTH", 0),
                 (cpu_matmul, "WORTH", 1),
             ):
@@ -887,3 +891,28 @@ def test_threads_that_call_kernels_at_once_do_not_meet(mine, yours, on):
             thread.join()
     if errors:
         raise errors[0]
+
+
+# ----------------------------------------------------------------------------- cross entropy
+
+
+@some
+@given(st.data(), MACHINE)
+def test_cross_entropy_equals_the_reference(data, on):
+    draw = data.draw
+    rows, classes = draw(st.integers(1, 200)), draw(st.integers(1, 40))
+    dtype = draw(DTYPE)
+    x = numbers(draw, (rows, classes), dtype)
+    rng = np.random.default_rng(draw(st.integers(0, 5)))
+    target = rng.integers(0, classes, rows)
+    target[rng.random(rows) < draw(st.sampled_from((0.0, 0.3)))] = -100
+    wide = "float32" if dtype == "float16" else dtype
+    weight = draw(st.none() | st.just(rng.random(classes).astype(wide)))
+    reduction = draw(st.sampled_from(("none", "sum")))
+    options = (-100, reduction, draw(st.sampled_from((0.0, 0.1))))
+    with machine(*on):
+        found = TABLE["cross_entropy"]["cpu"](x, target, weight, *options)
+    expected = loss.cross_entropy(x, target, weight, *options)
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=8 * np.finfo(wide).eps)

@@ -21,6 +21,7 @@ import numpy as np
 from ..errors import UnknownNameError, nearest
 from . import (
     cpu,
+    cpu_loss,
     cpu_matmul,
     cpu_norm,
     cpu_pool,
@@ -101,7 +102,11 @@ TABLE: dict[str, dict[str, Callable[..., Any]]] = {
         "cuda": cuda_columns.bias_relu_grad,
     },
     "sum": {"reference": reference.sum, "cpu": cpu_sum.sum, "cuda": cuda_columns.sum},
-    "cross_entropy": {"reference": loss.cross_entropy, "cuda": cuda_loss.cross_entropy},
+    "cross_entropy": {
+        "reference": loss.cross_entropy,
+        "cpu": cpu_loss.cross_entropy,
+        "cuda": cuda_loss.cross_entropy,
+    },
     "cross_entropy_grad": {
         "reference": loss.cross_entropy_grad,
         "cuda": cuda_loss.cross_entropy_grad,

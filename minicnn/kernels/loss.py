@@ -20,14 +20,28 @@ def cross_entropy(
     loss_i = (1 - s) w_t (-log p_it) + (s / C) sum_c w_c (-log p_ic) for the label t, smoothing s
     and class weights w, all 1 if `weight` is None. The mean divides by the sum of the w_t.
     """
-    xp, x = array_module(x), at_least_float32(x)
-    log_p = x - x.max(1, keepdims=True)
+    log_p = log_softmax(at_least_float32(x))
+    return of_log_softmax(log_p, target, weight, ignored, reduction, smoothing)
+
+
+def log_softmax(x: Any, out: Any = None) -> Any:
+    """Return log softmax(x), row by row, in `out` if it is given."""
+    xp = array_module(x)
+    log_p = xp.subtract(x, x.max(1, keepdims=True), out=out)
     log_p -= xp.log(xp.exp(log_p).sum(1, keepdims=True))
+    return log_p
+
+
+def of_log_softmax(
+    log_p: Any, target: Any, weight: Any, ignored: int, reduction: str, smoothing: float
+) -> tuple[Any, Any, Any]:
+    """Return what `cross_entropy` does, from log softmax(x)."""
+    xp = array_module(log_p)
     kept, labels, w = _labels(target, weight, ignored, log_p)
     loss = w * -log_p[xp.arange(len(labels)), labels]
     if smoothing:
         every = log_p.sum(1) if weight is None else log_p @ weight
-        share = smoothing / x.shape[1] * kept.astype(log_p.dtype)
+        share = smoothing / log_p.shape[1] * kept.astype(log_p.dtype)
         loss = (1.0 - smoothing) * loss - share * every
     loss = xp.where(kept, loss, 0)  # not a product: what is ignored may be NaN
     total = w.sum()
