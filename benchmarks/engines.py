@@ -141,7 +141,9 @@ class Images:
 
 
 class Fed(TorchLike):
-    """minicnn, with every batch from a `DataLoader`."""
+    """minicnn, with every batch from a `DataLoader`, or the last one again where not `fed`."""
+
+    fed = True
 
     def __init__(self, workload: Workload, threads: int, workers: int):
         from minicnn.data import DataLoader
@@ -155,11 +157,12 @@ class Fed(TorchLike):
 
     def step(self) -> float:
         """Take the next batch and do a step; an epoch's end counts too."""
-        batch = next(self.batches, None)
-        if batch is None:
-            self.batches = iter(self.loader)
-            batch = next(self.batches)
-        self.x, self.target = batch
+        if self.fed:
+            batch = next(self.batches, None)
+            if batch is None:
+                self.batches = iter(self.loader)
+                batch = next(self.batches)
+            self.x, self.target = batch
         return super().step()
 
 

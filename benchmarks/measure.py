@@ -165,6 +165,28 @@ def _each(
             processes.pop(label).close()
 
 
+def in_turns(case: Case, settings: dict[str, str], steps: int) -> dict[str, dict[str, float]]:
+    """Return the summary of one process's steps after each of some commands, {label: command}.
+
+    Two processes of the same program differ by some per cent, as their memory lies differently.
+    """
+    process = Process(case)
+    try:
+        for do in (Process.started, Process.make, Process.warm_up):
+            do(process)
+        found: dict[str, list[float]] = {label: [] for label in settings}
+        while min(map(len, found.values())) < steps:
+            for label, command in settings.items():
+                process.ask(command)
+                process.seconds = found[label]
+                process.measure()
+        return summarise(
+            {label: {"seconds": s, "memory": process.memory} for label, s in found.items()}
+        )
+    finally:
+        process.close()
+
+
 def engines_side_by_side(
     workload: str, engines: list[str], threads: int, steps: int
 ) -> dict[str, dict[str, float]]:

@@ -1,7 +1,8 @@
 """One engine in a process of its own. It obeys lines on standard input and answers in JSON.
 
 ``python -m benchmarks.worker ENGINE WORKLOAD THREADS DEVICE PRECISION``, and then, a line each:
-make, weights PATH, load PATH, check, steps N, quit. What fails is answered with the reason.
+make, weights PATH, load PATH, check, feed 0 or 1, steps N, quit. What fails is answered with the
+reason.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ class Worker:
                 self.engine.load(dict(file))
         elif command == "check":
             return {"values": self.engine.check()}
+        elif command == "feed":
+            self.engine.fed = argument == "1"
         else:
             return {"seconds": self.machine.seconds(self.engine.step, int(argument))}
         return {}
