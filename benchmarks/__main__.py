@@ -13,12 +13,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import measure, more, on_gpu, report
+from . import kernel_times, measure, more, on_gpu, report
 from .engines import ENGINES, ON_GPU, describe_machine
 from .precision_engine import PRECISIONS
 from .workloads import WORKLOADS
 
-MORE = ("operations", "scaling", "pipeline", "import")
+MORE = ("operations", "scaling", "pipeline", "import", "kernels")
 KNOWN = ", ".join((*WORKLOADS, *MORE)) + " (default: all of these)"
 KNOWN_ON_GPU = f"on a GPU: {', '.join(on_gpu.PARTS)}"
 
@@ -95,6 +95,7 @@ def on_cpu(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     parts: dict[str, Callable[[], Any]] = {
         "pipeline": lambda: more.pipeline(options.threads, steps),
         "import": more.importing,
+        "kernels": lambda: kernel_times.kernels(steps),
         "scaling": lambda: more.scaling(engines, steps),
         "operations": lambda: more.operations(engines, options.threads, steps),
     }

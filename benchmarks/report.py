@@ -85,7 +85,8 @@ def save_plot(path: str, title: str, results: dict[str, Any]) -> None:
         bars = axes.barh(
             places, [r for _, r in rows], thickness * 0.9, label=engine, color=COLOURS[engine]
         )
-        axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # hides the line at 1
+        axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8, bbox=behind)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_yticks(range(len(results)), list(results))
     axes.invert_yaxis()

@@ -1,8 +1,8 @@
 """One engine in a process of its own. It obeys lines on standard input and answers in JSON.
 
 ``python -m benchmarks.worker ENGINE WORKLOAD THREADS DEVICE PRECISION``, and then, a line each:
-make, weights PATH, load PATH, check, feed 0 or 1, steps N, quit. What fails is answered with the
-reason.
+make, weights PATH, load PATH, check, feed 0 or 1, profile N, steps N, quit. What fails is answered
+with the reason.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import engines
+from . import engines, kernel_times
 
 
 class Host:
@@ -110,6 +110,8 @@ class Worker:
             return {"values": self.engine.check()}
         elif command == "feed":
             self.engine.fed = argument == "1"
+        elif command == "profile":
+            return {"kernels": kernel_times.profile(self.engine.step, int(argument))}
         else:
             return {"seconds": self.machine.seconds(self.engine.step, int(argument))}
         return {}

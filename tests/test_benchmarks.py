@@ -13,12 +13,13 @@ from test_cuda_graph import player  # noqa: F401  (a fixture)
 pytest.importorskip("benchmarks")
 
 import minicnn
-from benchmarks import measure, on_gpu, report
+from benchmarks import kernel_times, measure, on_gpu, report
 from benchmarks.engines import ON_GPU, Fed, TorchLike, make
 from benchmarks.operations import OPERATIONS, OPTIMIZERS
 from benchmarks.precision_engine import PRECISIONS
 from benchmarks.worker import Gpu
 from benchmarks.workloads import WORKLOADS
+from minicnn import kernels
 
 pytestmark = pytest.mark.host
 
@@ -326,3 +327,17 @@ def test_a_gpus_own_clock_and_memory_count(monkeypatch):
         with gpu.watched():
             free[0] -= taken
     assert gpu.memory() == 400
+
+
+def test_a_profile_counts_every_kernel_once_and_leaves_the_table_as_it_was():
+    before = {name: dict(kinds) for name, kinds in kernels.TABLE.items()}
+    conv, x = minicnn.nn.Conv2d(20, 20, 3, padding=1), minicnn.ones(2, 20, 8, 8, requires_grad=True)
+    found = kernel_times.profile(lambda: conv(x).relu().sum().backward(), 3)
+    # The images' gradient is itself a convolution; it counts as what was asked for.
+    calls = {name: count for name, (count, _) in found.items()}
+    assert calls["conv2d"] == calls["conv2d_input_grad"] == calls["conv2d_weight_grad"] == 1
+    assert calls["relu"] == calls["relu_grad"] == calls["step"] == 1
+    assert found["step"][1] >= sum(
+        seconds for name, (_, seconds) in found.items() if name != "step"
+    )
+    assert before == kernels.TABLE
