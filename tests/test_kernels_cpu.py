@@ -51,10 +51,11 @@ DTYPE = st.sampled_from(("float32", "float64", "float16"))
 
 
 @pytest.fixture(autouse=True)
-def usual_number_of_threads():
+def usual_number_of_threads_and_ways():
     before = threads.get_num_threads()
     yield
     threads.set_num_threads(before)
+    cpu._way.cache_clear()  # what was chosen with other constants
 
 
 # ----------------------------------------------------------------------------- memory layouts
@@ -158,6 +159,7 @@ def machine(number, cache):
     Then every block is worth a thread, however small.
     """
     threads.set_num_threads(number)
+    cpu._way.cache_clear()
     with contextlib.ExitStack() as stack:
         if cache is not None:
             for module, name, value in (

@@ -34,7 +34,6 @@ from .layout import (
     filters_last,
     in_float32,
     is_batch_last,
-    windows_of,
 )
 from .reference import output_hw
 
@@ -99,7 +98,7 @@ def _way(
     """Return the first way that fits, and what it fits; the next step will ask for the same."""
     n, c, f, groups, input_hw = sizes
     out_hw = output_hw(input_hw, *options) if out_hw is None else out_hw
-    t = Convolution(n, c, f, groups, input_hw, windows_of(out_hw, *options), is_last)
+    t = Convolution(n, c, f, groups, input_hw, Windows(out_hw, *options), is_last)
     return next(way for fits, way in WAYS[kernel] if fits(t)), t
 
 
