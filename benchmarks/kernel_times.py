@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .measure import Case, Process
+from .measure import Case, running
 from .workloads import WORKLOADS
 
 LEAST = 0.01  # of a step; what takes less is not printed
@@ -76,13 +76,8 @@ def kernels(steps: int) -> dict[str, Any]:
 
 
 def _profile(case: Case, steps: int) -> dict[str, list[float]]:
-    process = Process(case)
-    try:
-        for do in (Process.started, Process.make, Process.warm_up):
-            do(process)
+    with running(case) as process:
         return process.ask(f"profile {steps}")["kernels"]
-    finally:
-        process.close()
 
 
 def _print(title: str, found: dict[int, dict[str, list[float]]]) -> None:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -165,26 +165,31 @@ def _each(
             processes.pop(label).close()
 
 
+@contextlib.contextmanager
+def running(case: Case) -> Iterator[Process]:
+    """Give the process of one case, warm; end it behind the block."""
+    process = Process(case)
+    try:
+        for do in (Process.started, Process.make, Process.warm_up):
+            do(process)
+        yield process
+    finally:
+        process.close()
+
+
 def in_turns(case: Case, settings: dict[str, str], steps: int) -> dict[str, dict[str, float]]:
     """Return the summary of one process's steps after each of some commands, {label: command}.
 
     Two processes of the same program differ by some per cent, as their memory lies differently.
     """
-    process = Process(case)
-    try:
-        for do in (Process.started, Process.make, Process.warm_up):
-            do(process)
-        found: dict[str, list[float]] = {label: [] for label in settings}
+    found: dict[str, list[float]] = {label: [] for label in settings}
+    with running(case) as process:
         while min(map(len, found.values())) < steps:
             for label, command in settings.items():
                 process.ask(command)
                 process.seconds = found[label]
                 process.measure()
-        return summarise(
-            {label: {"seconds": s, "memory": process.memory} for label, s in found.items()}
-        )
-    finally:
-        process.close()
+    return summarise({n: {"seconds": s, "memory": process.memory} for n, s in found.items()})
 
 
 def engines_side_by_side(
