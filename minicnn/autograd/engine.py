@@ -252,18 +252,16 @@ def _gradients(node: Node, edges: list[Any], dy: Any, create_graph: bool) -> lis
 
 def _sum_to(g: Any, shape: tuple[int, ...], name: str) -> Any:
     """Sum `g` over the axes along which an input of `shape` was broadcast."""
-    padded = (1,) * (g.array.ndim - len(shape)) + shape
-    pairs = zip(padded, g.array.shape)  # noqa: B905
-    if len(padded) != g.array.ndim or any(n not in (1, m) for n, m in pairs):
+    added = g.array.ndim - len(shape)  # dimensions that the input did not have
+    kept = g.array.shape[max(added, 0) :]
+    if added < 0 or any(n not in (1, m) for n, m in zip(shape, kept, strict=True)):
         raise ShapeError(
             f"backward: a derivative of {name} has shape {g.array.shape}, which cannot belong to "
-            "an input "
-            f"of shape {shape}"
+            f"an input of shape {shape}"
         )
-    added = g.array.ndim - len(shape)  # dimensions that the input did not have
     if added:
         g = g.sum(tuple(range(added)))
-    axes = tuple(i for i, n in enumerate(shape) if n != g.array.shape[i])
+    axes = tuple(i for i, n in enumerate(shape) if n != kept[i])
     return g.sum(axes, keepdim=True) if axes else g
 
 

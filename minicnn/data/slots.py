@@ -60,17 +60,11 @@ class Slots:
             ForkingPickler(content, 5, True, lambda b: _stays(b, aside)).dump(message)
             start = self.packed % self.count * FAR
             with contextlib.suppress(OSError):  # memory is full
-                self._write(aside, start)
+                _write(self.file, aside, start)
                 self.packed += 1
                 sizes = [array.nbytes for array in aside]
                 return bytes(ForkingPickler.dumps((content.getvalue(), start, sizes)))
         return bytes(ForkingPickler.dumps((ForkingPickler.dumps(message, 5).tobytes(), 0, [])))
-
-    def _write(self, arrays: list[memoryview], place: int) -> None:
-        for array in arrays:
-            while array.nbytes:
-                written = os.pwrite(self.file, array, place)  # type: ignore[arg-type]
-                array, place = array[written:], place + written
 
     def unpack(self, packed: bytes) -> Any:
         """Return the message, with arrays of its own."""
@@ -78,14 +72,26 @@ class Slots:
 
         content, place, sizes = ForkingPickler.loads(packed)
         arrays = [np.empty(size, np.uint8) for size in sizes]
-        for array in arrays:
-            rest = array.data
-            while rest.nbytes:
-                read = os.preadv(self.file, [rest], place)  # type: ignore[arg-type]
-                if not read:
-                    raise EOFError("a batch ends before it should")
-                rest, place = rest[read:], place + read
+        if self.file is not None:  # else there are none
+            _read(self.file, arrays, place)
         return ForkingPickler.loads(content, buffers=arrays)
+
+
+def _write(file: int, arrays: list[memoryview], place: int) -> None:
+    for array in arrays:
+        while array.nbytes:
+            written = os.pwrite(file, array, place)
+            array, place = array[written:], place + written
+
+
+def _read(file: int, arrays: list[np.ndarray], place: int) -> None:
+    for array in arrays:
+        rest = array.data
+        while rest.nbytes:
+            read = os.preadv(file, [rest], place)
+            if not read:
+                raise EOFError("a batch ends before it should")
+            rest, place = rest[read:], place + read
 
 
 def _stays(buffer: Any, aside: list[memoryview]) -> bool:
