@@ -41,16 +41,6 @@ class TwoArguments(Exception):
         super().__init__(first, second)
 
 
-class Priority(data.Dataset):
-    """Every sample is the priority of the process that reads it."""
-
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, index):
-        return os.nice(0)
-
-
 class Faulty(data.Dataset):
     """What `fault` says happens at sample 5."""
 
@@ -496,7 +486,15 @@ def test_workers_leave_no_open_files_behind():
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system has no priorities")
-def test_workers_run_at_a_lower_priority():
-    (seen,) = data.DataLoader(Priority(), 2, num_workers=1)
-    assert min(seen.tolist()) > os.nice(0) or os.nice(0) == 19
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="cannot count open files")
+def test_a_worker_that_cannot_start_leaves_no_open_file_behind(monkeypatch):
+    def cannot_start(process):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    list(data.DataLoader(Large(), 4, num_workers=1))
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", cannot_start)
+    for _ in range(3):
+        with pytest.raises(OSError, match="temporarily unavailable"):
+            iter(data.DataLoader(Large(), 4, num_workers=1))
+    assert len(os.listdir("/proc/self/fd")) == before

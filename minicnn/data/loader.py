@@ -38,7 +38,7 @@ class DataLoader:
         sampler: an iterable of sample numbers, instead of `shuffle`.
         batch_sampler: an iterable of lists of sample numbers, instead of `batch_size`, `shuffle`,
             `sampler` and `drop_last`.
-        num_workers: processes that read ahead, at a lower priority; 0 reads in this process.
+        num_workers: processes that read ahead; 0 reads in this process.
         collate_fn: makes a batch of a list of samples; default: `default_collate`.
         pin_memory: copy the tensors of each batch to pinned memory, from which a GPU fetches them
             by itself; without a GPU this has no effect. `Trainer` does so anyway.

@@ -5,7 +5,6 @@ The other side, which starts workers and waits for their batches, is `minicnn.da
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import threading
@@ -17,11 +16,6 @@ from ..errors import WorkerError
 from .loader import Task, make_batch
 from .slots import Slots
 from .streams import seed_worker
-
-# How much lower a worker's priority is. It has time until its batch is wanted; the threads that
-# train have not, and while one of them is interrupted the others wait for it. On two busy cores
-# a training step that two workers feed takes 7 to 10 % longer at equal priority, 3 % at this.
-LOWER = 10
 
 
 class WorkerInfo(NamedTuple):
@@ -120,8 +114,6 @@ def _prepare(job: Job) -> Failure | None:
 
     try:
         set_num_threads(1)  # the processes share the cores
-        if hasattr(os, "nice"):
-            os.nice(LOWER)
         seed_worker(job.seed, job.worker)
         _worker_info = WorkerInfo(job.worker, job.num_workers, job.seed + job.worker, job.dataset)
         if job.init_fn is not None:

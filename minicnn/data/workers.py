@@ -151,7 +151,11 @@ class WorkerIterator:
             for k in range(loader.num_workers):
                 slots = Slots(loader.prefetch_factor)
                 job = Job(k, loader.num_workers, seed, slots, *_work_of(loader))
-                self.workers.append(Worker(context, job))
+                try:
+                    self.workers.append(Worker(context, job))
+                except BaseException:  # nobody else would close them
+                    slots.close()
+                    raise
         self.restart(tasks)
 
     def restart(self, tasks: Iterator[Task]) -> bool:

@@ -55,7 +55,6 @@ def input_grad(dy: np.ndarray, w: np.ndarray, t: Convolution) -> np.ndarray:
     """dx = sum over taps of dy times its weight, where the tap's pixel is."""
     dx, windows = channels_last(t.x_shape, dy.dtype), t.windows
     weights = _per_pixel(w, windows.out_hw[1])
-
     whole = (0, windows.out_hw[0]), (0, windows.out_hw[1])
 
     def piece(images: slice, _: slice) -> None:
