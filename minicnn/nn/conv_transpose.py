@@ -1,7 +1,4 @@
-"""Layers of transposed convolution: larger images from smaller ones.
-
-Tutorial: tutorials/03_convolution.ipynb
-"""
+"""Layers of transposed convolution: larger images from smaller ones."""
 
 from __future__ import annotations
 
